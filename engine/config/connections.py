@@ -1,0 +1,147 @@
+"""The ends of the flow in the configuration: Kafka topics, recordings and folders."""
+
+from collections.abc import Iterator
+from typing import Annotated, ClassVar, Literal
+
+from msgspec import Meta, field
+from msgspec.structs import force_setattr
+
+from engine.config.durations import DAY_NS
+from engine.config.scalars import Duration, Start, StartText, Topic
+from engine.config.section import Section
+
+_PLANNED_FORMATS = (
+    "otlp_proto",
+    "otlp_json",
+    "influx",
+    "telegraf_json",
+    "prometheus_adapter",
+    "remote_write",
+    "metricbeat",
+    "vector",
+    "fluent_bit",
+)
+
+
+class Settings(dict[str, str]):
+    """Settings of librdkafka; its text shows no values, since passwords are among them."""
+
+    def __repr__(self) -> str:
+        return f"Settings({', '.join(self)})"
+
+
+class KafkaClient(Section, frozen=True, kw_only=True):
+    """How to reach Kafka."""
+
+    brokers: Annotated[
+        str, Meta(min_length=1, description="Kafka's bootstrap servers, `host:port,...`.")
+    ]
+    properties: Annotated[
+        dict[str, str], Meta(description="Settings passed to librdkafka, for TLS and SASL.")
+    ] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        force_setattr(self, "properties", Settings(self.properties))
+
+
+class KafkaSource(KafkaClient, frozen=True, kw_only=True):
+    """A Kafka topic to read."""
+
+    topic: Annotated[Topic, Meta(description="The topic to read.")]
+    format: Annotated[
+        Literal["json"],
+        Meta(description="How the messages are encoded.", extra={"planned": _PLANNED_FORMATS}),
+    ] = "json"
+    start: Annotated[
+        StartText,
+        Meta(
+            description="Where to begin without a stored offset: `latest`, `earliest`, "
+            "a time ago (`-1h`) or an RFC 3339 time."
+        ),
+    ] = Start("latest")
+    group: Annotated[
+        str,
+        Meta(min_length=1, description="Consumer group under which Kafka's tools show the lag."),
+    ] = "streamgauge"
+    on_stale_offset: Annotated[
+        Literal["error", "earliest", "latest"],
+        Meta(description="What to do when the stored offset is gone from the topic."),
+    ] = "error"
+
+
+class RecordingSource(Section, frozen=True, kw_only=True):
+    """A recording to read: a file or folder of Parquet, CSV or JSON Lines."""
+
+    path: Annotated[
+        str,
+        Meta(min_length=1, description="File or folder, relative to the configuration's folder."),
+    ]
+    name: Annotated[
+        str | None, Meta(description="The metric's name where the only column is `value`.")
+    ] = None
+    labels: Annotated[dict[str, str], Meta(description="Labels added to every series.")] = field(
+        default_factory=dict
+    )
+    exclude: Annotated[
+        tuple[str, ...], Meta(description="Columns of a wide recording to leave out.")
+    ] = ()
+    timestamp_unit: Annotated[
+        Literal["auto", "s", "ms", "us", "ns"],
+        Meta(description="Unit of numeric timestamps; `auto` takes it from their size."),
+    ] = "auto"
+
+
+class Source(Section, frozen=True, kw_only=True):
+    """Where samples come from: exactly one of `kafka` and `recording`."""
+
+    planned_keys: ClassVar[tuple[str, ...]] = ("relabel",)
+
+    kafka: Annotated[KafkaSource | None, Meta(description="A Kafka topic to read.")] = None
+    recording: Annotated[RecordingSource | None, Meta(description="A recording to read.")] = None
+    kind: Annotated[
+        Literal["metrics"],
+        Meta(
+            description="What the messages say.",
+            extra={"planned": ("predictions", "labels", "feedback")},
+        ),
+    ] = "metrics"
+
+    def conflicts(self) -> Iterator[tuple[str, str]]:
+        """One source reads one thing."""
+        if (self.kafka is None) == (self.recording is None):
+            yield "", "give exactly one of `kafka` and `recording`; use a list item for each"
+
+
+class KafkaSink(KafkaClient, frozen=True, kw_only=True):
+    """Kafka topics to write."""
+
+    prefix: Annotated[Topic, Meta(description="First part of the topics' names.")] = "streamgauge"
+    replication_factor: Annotated[
+        int, Meta(ge=1, le=32_767, description="Replicas of topics that are created.")
+    ] = 1
+    partitions: Annotated[
+        int, Meta(ge=1, le=10_000, description="Partitions of topics that are created.")
+    ] = 1
+    retention_ns: Annotated[
+        Duration, Meta(gt=0, description="How long created topics keep records.")
+    ] = 7 * DAY_NS
+
+
+class FolderSink(Section, frozen=True, kw_only=True):
+    """A folder to write files into."""
+
+    path: Annotated[
+        str, Meta(min_length=1, description="The folder, relative to the working directory.")
+    ]
+
+
+class Sink(Section, frozen=True, kw_only=True):
+    """Where results go: exactly one of `kafka` and `folder`."""
+
+    kafka: Annotated[KafkaSink | None, Meta(description="Kafka topics to write.")] = None
+    folder: Annotated[FolderSink | None, Meta(description="A folder to write files into.")] = None
+
+    def conflicts(self) -> Iterator[tuple[str, str]]:
+        """One sink writes to one place."""
+        if (self.kafka is None) == (self.folder is None):
+            yield "", "give exactly one of `kafka` and `folder`; use a list item for each"

@@ -1,0 +1,1 @@
+"""Streaming detectors: score first with what was known before, then learn."""

@@ -1,0 +1,21 @@
+"""The one place that sets Numba's compile options."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+from numba import njit
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+OPTIONS: dict[str, Any] = {
+    "cache": True,
+    "nogil": True,
+    # fastmath stays off: the same samples must give the same bits however a loop is vectorised.
+    "fastmath": False,
+    "error_model": "numpy",
+}
+
+
+def kernel(function: F) -> F:
+    """Compile a free function over arrays with the project's options."""
+    return cast("F", njit(**OPTIONS)(function))

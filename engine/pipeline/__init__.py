@@ -1,0 +1,1 @@
+"""Joins the parts into Bytewax steps; resolves the names in the configuration."""

@@ -1,0 +1,190 @@
+"""From a configuration to the plan of its flow: files are read, names resolved, all is checked."""
+
+import glob
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import msgspec
+
+from engine.config.positions import load_yaml, value_position_of
+from engine.config.schema import Config, DetectorConfig, RuleOptions
+from engine.detectors.default import DefaultDetector
+from engine.detectors.protocol import Detector
+from engine.errors import ConfigError, Problem
+from engine.pipeline.plan import DetectorSpec, FlowPlan
+from engine.rules.load import bundled_rules_path, check_rule_file
+from engine.rules.model import AlertRule, RuleGroup
+from engine.rules.plan import ON_ABSENT, Options, plan_rules
+from engine.rules.promql import Comparison, parse_expression
+from engine.rules.selector import parse_selector
+
+DETECTORS: dict[str, Callable[[float], Detector]] = {
+    "default": lambda false_alarms_per_day: DefaultDetector(
+        false_alarms_per_day=false_alarms_per_day
+    ),
+}
+"""Detectors by the name that the configuration calls them."""
+
+ANOMALY_EXIT = "anomaly_state > 0.5"
+"""What keeps the bundled anomaly alerts firing: the state's exit level."""
+
+BUNDLED_FILE = "streamgauge/anomalies.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class RuleFile:
+    """A rule file: where it is and what records call it, the same on every machine."""
+
+    path: Path
+    name: str
+
+
+def rule_files(config: Config) -> tuple[list[RuleFile], list[Problem]]:
+    """Find the rule files of a configuration; a pattern without a file is a problem."""
+    found: dict[str, RuleFile] = {}
+    problems = []
+    for pattern in config.rules.files:
+        matches = sorted(glob.glob(str(config.beside(pattern)), recursive=True))
+        if not matches:
+            problems.append(
+                Problem(pattern, 0, 0, f"no rule file matches it in {config.folder.resolve()}")
+            )
+        for match in matches:
+            path = Path(match)
+            name = (
+                path.relative_to(config.folder).as_posix()
+                if path.is_relative_to(config.folder)
+                else path.name
+            )
+            found[name] = RuleFile(path, name)
+    return list(found.values()), problems
+
+
+def make_plan(config: Config, partitions: Sequence[str]) -> FlowPlan:
+    """Plan the flow of a configuration.
+
+    Parameters
+    ----------
+    config : Config
+    partitions : sequence of str
+        Keys of all source partitions.
+
+    Raises
+    ------
+    ConfigError
+        With all mistakes in rule files and names.
+    """
+    files, problems = rule_files(config)
+    if config.rules.bundled and config.detectors:
+        files.append(RuleFile(bundled_rules_path(), BUNDLED_FILE))
+    groups: list[RuleGroup] = []
+    for file in files:
+        report = check_rule_file(
+            file.path,
+            name=file.name,
+            default_interval_ns=config.rules.interval_ns,
+            max_window_ns=config.rules.max_window_ns,
+        )
+        groups += report.groups
+        problems += report.problems
+    problems += _unknown_names(config, groups)
+    if problems:
+        raise ConfigError(problems)
+    return FlowPlan(
+        config=config,
+        partitions=tuple(partitions),
+        shards=config.state.shards,
+        detectors=tuple(
+            _detector_spec(number, entry) for number, entry in enumerate(config.detectors)
+        ),
+        rules=plan_rules(groups, _options_by_alert(config)),
+        lookback_ns=config.rules.lookback_ns,
+        limits=config.limits,
+        emit=config.scores.emit,
+    )
+
+
+def _unknown_names(config: Config, groups: Sequence[RuleGroup]) -> list[Problem]:
+    """Names in the configuration that nothing has, with their places in the file."""
+    places = _places(config)
+    problems = []
+    alerts = {rule.name for group in groups for rule in group.rules}
+    for number, options in enumerate(config.rule_options):
+        if options.alert not in alerts:
+            place = places("rule_options", number, "alert")
+            problems.append(Problem(*place, f"no rule makes the alert {options.alert}"))
+    for number, entry in enumerate(config.detectors):
+        if entry.use not in DETECTORS:
+            message = f"there is no detector {entry.use}; write {' or '.join(sorted(DETECTORS))}"
+            problems.append(Problem(*places("detectors", number, "use"), message))
+        elif entry.params:
+            message = f"the detector {entry.use} takes no parameters; leave `params` out"
+            problems.append(Problem(*places("detectors", number, "params"), message))
+    return problems
+
+
+def _places(config: Config) -> Callable[[str, int, str], tuple[str, int, int]]:
+    """Give a function that finds an entry's value in the file; the whole file if it is gone."""
+    try:
+        node, _ = load_yaml(Path(config.file).read_text(encoding="utf-8-sig"), config.file)
+    except OSError:
+        node = None
+
+    def place(section: str, number: int, key: str) -> tuple[str, int, int]:
+        try:
+            return config.file, *value_position_of(node[section][number], key)
+        except (KeyError, IndexError, TypeError):
+            return config.file, 0, 0
+
+    return place
+
+
+def _options_by_alert(config: Config) -> Callable[[AlertRule], Options]:
+    given = {
+        entry.alert: _options(entry, config.rules.max_window_ns) for entry in config.rule_options
+    }
+    held = Options(
+        hold_while=parse_expression(ANOMALY_EXIT, max_window_ns=config.rules.max_window_ns)
+    )
+
+    def options_of(rule: AlertRule) -> Options:
+        if rule.name not in given and rule.file == BUNDLED_FILE:
+            return held
+        return given.get(rule.name, Options())
+
+    return options_of
+
+
+def _options(entry: RuleOptions, max_window_ns: int) -> Options:
+    resolve = None
+    if entry.resolve_below is not None:
+        resolve = Comparison(">=", entry.resolve_below)
+    if entry.resolve_above is not None:
+        resolve = Comparison("<=", entry.resolve_above)
+    hold_while = None
+    if entry.hold_while is not None:
+        hold_while = parse_expression(entry.hold_while, max_window_ns=max_window_ns)
+    return Options(
+        gap_tolerance=entry.gap_tolerance,
+        resolve=resolve,
+        on_absent=ON_ABSENT[entry.on_absent],
+        hold_while=hold_while,
+    )
+
+
+def _detector_spec(number: int, entry: DetectorConfig) -> DetectorSpec:
+    factory = DETECTORS[entry.use]
+    # All that the scores depend on: a change restarts the warm-up.
+    said = msgspec.json.encode(
+        [entry.use, entry.match, entry.false_alarms_per_day, dict(entry.params)]
+    )
+    return DetectorSpec(
+        number=number,
+        name=entry.use,
+        identity=f"{entry.use}-{sha256(said).hexdigest()[:12]}",
+        selector=parse_selector(entry.match),
+        make=lambda: factory(entry.false_alarms_per_day),
+        lookback_ns=entry.lookback_ns,
+    )

@@ -1,0 +1,113 @@
+"""The Bytewax dataflow: sources, series shards, rule lanes, sinks."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import bytewax.operators as op
+from bytewax.dataflow import Dataflow
+
+from engine.pipeline.observe import Observer
+from engine.pipeline.plan import FlowPlan
+from engine.pipeline.series_shard import SeriesShard
+from engine.pipeline.shard_names import balanced_names
+from engine.pipeline.steps import (
+    LanePart,
+    ShardPart,
+    SinkParts,
+    SourceParts,
+    StatefulPlan,
+    ToLane,
+    ToSink,
+    batches_of,
+)
+from engine.rules.lane import RuleLane
+from engine.rules.plan import LANES
+from engine.series.blocks import CheckpointId, CheckpointStore
+from engine.series.pieces import split
+from engine.sinks.lane import Lane
+from engine.sources.reader import Polled, Reader
+
+OUTPUTS = ("alerts", "dead_letters", "drift", "scores")
+
+OpenLane = Callable[[str, Any | None], Lane]
+
+
+def part_names(shards: int) -> frozenset[str]:
+    """Names of all parts whose blocks make a checkpoint whole."""
+    return frozenset((*balanced_names("s", shards), *balanced_names("r", LANES)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlowParts:
+    """What a flow is put together from.
+
+    `store` and `final` (the checkpoint at the end) are None where no state is kept.
+    """
+
+    plan: FlowPlan
+    sources: dict[str, Callable[[Any | None], Reader]]
+    sinks: dict[str, OpenLane]
+    store: CheckpointStore | None
+    final: CheckpointId | None
+    observer: Observer
+
+
+def build_flow(parts: FlowParts) -> Dataflow:
+    """Put the dataflow together.
+
+    Step ids are part of the state on disk: renaming one loses its state.
+    """
+    plan = parts.plan
+    shard_names = balanced_names("s", plan.shards)
+    lane_names = balanced_names("r", LANES)
+    flow = Dataflow("streamgauge")
+    polled = op.input("source", flow, SourceParts(parts.sources))
+
+    def keyed_pieces(item: Polled) -> list[tuple[str, Any]]:
+        return [
+            pair
+            for batch in batches_of(item)
+            for pair in zip(shard_names, split(batch, plan.shards), strict=True)
+        ]
+
+    def rejected(item: Polled) -> list[ToSink]:
+        return [ToSink("dead_letters", item.dead_letters)] if item.dead_letters else []
+
+    def make_shard(number: int) -> SeriesShard:
+        return SeriesShard(number, plan)
+
+    def make_lane(number: int) -> RuleLane:
+        return RuleLane(number, plan.rules, shards=plan.shards, alerts_max=plan.limits.alerts)
+
+    shards = StatefulPlan(names=shard_names, store=parts.store, final=parts.final)
+    lanes = StatefulPlan(names=lane_names, store=parts.store, final=parts.final)
+    observer = parts.observer
+
+    pieces = op.flat_map("split", polled, keyed_pieces)
+    shard_output = op.stateful_batch(
+        "series", pieces, lambda manifest: ShardPart(shards, manifest, make_shard, observer.shard)
+    )
+    to_lanes = op.filter_map(
+        "to_lanes",
+        shard_output,
+        lambda pair: (lane_names[pair[1].lane], pair[1]) if isinstance(pair[1], ToLane) else None,
+    )
+    alerts = op.stateful_batch(
+        "rules",
+        to_lanes,
+        lambda manifest: LanePart(lanes, manifest, make_lane, OUTPUTS, observer.lane),
+    )
+    said = op.merge(
+        "said",
+        op.flat_map("rejected", polled, rejected),
+        op.filter_map(
+            "scored", shard_output, lambda pair: pair[1] if isinstance(pair[1], ToSink) else None
+        ),
+        op.map("alerts", alerts, lambda pair: pair[1]),
+    )
+    addressed = op.map("output", said, lambda item: (item.output, item))
+    for name, open_lane in parts.sinks.items():
+        op.output(name, addressed, SinkParts(OUTPUTS, open_lane, observer.sink))
+    return flow
+

@@ -1,0 +1,115 @@
+"""What the parts of a flow tell the self-metrics, the heartbeat and the progress bar."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any
+
+from engine.events import Alert, ScoreBlock
+from engine.pipeline.series_shard import SeriesShard, ShardOutput
+from engine.pipeline.steps import ToSink
+from engine.rules.lane import RuleLane
+from engine.telemetry import Telemetry
+
+_SECOND_NS = 1_000_000_000
+
+
+@dataclass
+class Observer:
+    """Counts what goes by; methods are called from worker threads.
+
+    Attributes
+    ----------
+    on_alerts : callable
+        Told of alerts as they are said.
+    """
+
+    telemetry: Telemetry
+    on_alerts: Callable[[list[Alert]], None] = lambda _: None
+    watermarks: dict[int, int] = field(default_factory=dict)
+    said: dict[str, int] = field(default_factory=dict)
+    handled: int = 0
+    _series: dict[int, int] = field(default_factory=dict)
+    _lost: dict[int, int] = field(default_factory=dict)
+    _failures: dict[str, int] = field(default_factory=dict)
+    _states: dict[str, str] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+
+    @property
+    def watermark(self) -> int | None:
+        """Event time that all shards have handled, nanoseconds; None before the first."""
+        return min(self.watermarks.values(), default=None)
+
+    @property
+    def series(self) -> int:
+        """Series known in all shards."""
+        return sum(self._series.values())
+
+    @property
+    def unhealthy_rules(self) -> dict[str, int]:
+        """Rules that failed at some tick, with how many."""
+        return dict(self._failures)
+
+    def alerts_by_state(self) -> dict[str, int]:
+        """Alerts that are pending or firing, as last said."""
+        counts = {"pending": 0, "firing": 0}
+        for status in list(self._states.values()):
+            counts[status] += 1
+        return counts
+
+    def shard(self, shard: SeriesShard, output: ShardOutput) -> None:
+        """Hear from a series shard."""
+        telemetry = self.telemetry
+        self.watermarks[shard.number] = shard.watermark.value
+        self._series[shard.number] = len(shard.slots)
+        counts = output.counts
+        if not counts:
+            return
+        with self._lock:
+            self.handled += counts.get("handled_rows", 0)
+        telemetry.rows_handled.inc(counts.get("handled_rows", 0))
+        for kind in ("repeated", "conflicting"):
+            if counts.get(f"{kind}_rows"):
+                telemetry.rows_repeated.labels(kind).inc(counts[f"{kind}_rows"])
+        for reason in ("limit", "late"):
+            if counts.get(f"{reason}_rows"):
+                telemetry.dead_letters.labels(reason).inc(counts[f"{reason}_rows"])
+        lost = shard.leaves.samples_lost
+        telemetry.window_samples_lost.inc(lost - self._lost.get(shard.number, 0))
+        self._lost[shard.number] = lost
+
+    def lane(self, lane: RuleLane) -> None:
+        """Hear from a rule lane."""
+        for rule, failures in lane.failures().items():
+            new = failures - self._failures.get(rule, 0)
+            if new:
+                self.telemetry.rule_failures.labels(rule).inc(new)
+                self._failures[rule] = failures
+
+    def sink(self, item: ToSink) -> None:
+        """Hear of records that were written."""
+        records: list[Any] = list(item.records)
+        count = sum(len(r) if isinstance(r, ScoreBlock) else 1 for r in records)
+        self.telemetry.rows_out.labels(item.output).inc(count)
+        with self._lock:
+            self.said[item.output] = self.said.get(item.output, 0) + count
+        if item.output == "alerts":
+            self._note(records)
+            self.on_alerts(records)
+
+    def publish(self) -> None:
+        """Bring the gauges up to date."""
+        telemetry = self.telemetry
+        if self.watermark is not None:
+            telemetry.watermark.set(self.watermark / _SECOND_NS)
+        telemetry.series.set(self.series)
+        for state, count in self.alerts_by_state().items():
+            telemetry.alerts.labels(state).set(count)
+
+    def _note(self, alerts: list[Alert]) -> None:
+        for alert in alerts:
+            event = alert.event
+            if event is None or event.status == "resolved":
+                self._states.pop(alert.fingerprint, None)
+            else:
+                self._states[alert.fingerprint] = event.status

@@ -1,0 +1,247 @@
+"""Stage 1: a series shard. It orders rows, scores them and evaluates the rules' leaves per tick."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.events import DeadLetter, Reason, ScoreBlock, native_row
+from engine.pipeline.plan import FlowPlan
+from engine.pipeline.watch import Watch, Watched
+from engine.rules.lane import Closed
+from engine.rules.leaves import RAW, Found, LeafRows, Leaves
+from engine.series.columns import Columns
+from engine.series.identity import Series
+from engine.series.order import ordered
+from engine.series.pending import Pending
+from engine.series.pieces import Definition, Piece
+from engine.series.slots import SlotTable
+from engine.series.watermark import NOT_YET, Watermark
+
+_READY_ROWS = 8192
+"""Waiting rows that are worth handling before a tick is due; what is said does not depend on it."""
+
+
+@dataclass(slots=True)
+class ShardOutput:
+    """What a shard says after some pieces.
+
+    `closed` holds, for each rule lane, the leaves' results; `counts` what was noticed, by name.
+    """
+
+    closed: dict[int, Closed] = field(default_factory=dict)
+    scores: list[ScoreBlock] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def count(self, name: str, number: int) -> None:
+        """Add to a count."""
+        if number:
+            self.counts[name] = self.counts.get(name, 0) + number
+
+
+class SeriesShard:
+    """The series whose fingerprint modulo the number of shards is `number`.
+
+    Parameters
+    ----------
+    number : int
+    plan : FlowPlan
+    """
+
+    def __init__(self, number: int, plan: FlowPlan) -> None:
+        self.number = number
+        self.plan = plan
+        self.slots = SlotTable(-(-plan.limits.series // plan.shards))
+        self.watermark = Watermark(len(plan.partitions))
+        self.pending = Pending()
+        self.leaves = Leaves(plan.rules.queries, samples_max=plan.limits.window_samples)
+        self.watches = [Watch(spec, plan) for spec in plan.detectors]
+        self._refused: set[int] = set()
+        self._handled = NOT_YET
+
+    def handle(self, pieces: list[Piece]) -> ShardOutput:
+        """Take pieces of batches in; handle what the watermark has passed, if it is worth it."""
+        output = ShardOutput()
+        caught_up = False
+        for piece in pieces:
+            self._define(piece.definitions)
+            for definition in piece.population:
+                for watch in self.watches:
+                    watch.meet(definition, own=False)
+            self._accept(piece, output)
+            self.watermark.update(piece.progress)
+            caught_up = caught_up or piece.progress.caught_up or piece.progress.ended
+        watermark = self.watermark.advance()
+        if watermark == self._handled or watermark == NOT_YET:
+            return output
+        if caught_up or len(self.pending) >= _READY_ROWS or self.leaves.next_tick(watermark):
+            self._handle_through(watermark, output)
+        return output
+
+    def finish(self) -> ShardOutput:
+        """Handle all that the watermark has passed, at the end of the input."""
+        output = ShardOutput()
+        watermark = self.watermark.advance()
+        if watermark != self._handled and watermark != NOT_YET:
+            self._handle_through(watermark, output)
+        return output
+
+    def state(self) -> tuple[dict[str, NDArray[Any]], Any]:
+        """All state: arrays, copied, and plain values; the moment's, unchanged by what follows."""
+        arrays = {f"pending|{key}": array for key, array in self.pending.arrays().items()}
+        arrays |= {f"leaves|{key}": array.copy() for key, array in self.leaves.arrays().items()}
+        for watch in self.watches:
+            arrays |= {
+                f"{watch.key}|{key}": array.copy() for key, array in watch.arrays().items()
+            }
+        # Encoded at once, since the lists go on growing.
+        meta = {
+            "series": [(series.name, series.labels) for series in self.slots.series],
+            "claims": dict(zip(self.plan.partitions, self.watermark.claims, strict=True)),
+            "newest": dict(zip(self.plan.partitions, self.watermark.newest, strict=True)),
+            "watermark": self.watermark.value,
+            "handled": self._handled,
+            "leaves": self.leaves.meta(),
+            "watches": {watch.key: watch.meta() for watch in self.watches},
+        }
+        return arrays, msgspec.Raw(msgspec.msgpack.encode(meta))
+
+    def restore(self, arrays: dict[str, NDArray[Any]], raw: msgspec.Raw) -> None:
+        """Go on from a checkpoint."""
+        meta = msgspec.msgpack.decode(raw, strict=False)
+
+        def part(prefix: str) -> dict[str, NDArray[Any]]:
+            return {
+                key.removeprefix(f"{prefix}|"): array
+                for key, array in arrays.items()
+                if key.startswith(f"{prefix}|")
+            }
+
+        series = [Series(name, tuple((k, v) for k, v in labels)) for name, labels in meta["series"]]
+        self._add(series)
+        for number, name in enumerate(self.plan.partitions):
+            self.watermark.claims[number] = meta["claims"].get(name, NOT_YET)
+            self.watermark.newest[number] = meta["newest"].get(name, NOT_YET)
+        self.watermark.value = meta["watermark"]
+        self._handled = meta["handled"]
+        self.leaves.restore(part("leaves"), meta["leaves"])
+        for watch in self.watches:
+            if watch.key in meta["watches"]:
+                watch.restore(part(watch.key), meta["watches"][watch.key])
+        self._restore_pending(part("pending"))
+
+    def _restore_pending(self, arrays: dict[str, NDArray[Any]]) -> None:
+        slot = arrays["slot"]
+        unknown = np.zeros(len(slot), np.uint64)
+        self.pending.add(slot, Columns(unknown, arrays["ts"], arrays["value"], arrays["flags"]))
+
+    def _define(self, definitions: list[Definition]) -> None:
+        if not definitions:
+            return
+        refused = self._add([definition.series for definition in definitions])
+        self._refused = {series.fingerprint for series in refused}
+        for definition in definitions:
+            if definition.series.fingerprint not in self._refused:
+                for watch in self.watches:
+                    watch.meet(definition, own=True)
+
+    def _add(self, definitions: list[Series]) -> list[Series]:
+        first_slot, refused = self.slots.add(definitions)
+        new = self.slots.series[first_slot:]
+        if not new:
+            return refused
+        slots = np.arange(first_slot, first_slot + len(new), dtype=np.int32)
+        lookback = np.full(len(new), self.plan.lookback_ns, np.int64)
+        for watch in self.watches:
+            watch.grow(slots, new, lookback)
+        self.leaves.grow(lookback)
+        self.leaves.add(RAW, slots, new)
+        for watch in self.watches:
+            for stream, stream_slots, series in watch.series_of(slots, new, self.leaves.wants):
+                self.leaves.add(stream, stream_slots, series)
+        return refused
+
+    def _accept(self, piece: Piece, output: ShardOutput) -> None:
+        """Put a piece's rows into the reorder buffer; those of refused series are dead letters."""
+        if not len(piece.columns):
+            return
+        slot = self.slots.find(piece.columns.fingerprint)
+        known = slot >= 0
+        if known.all():
+            self.pending.add(slot, piece.columns)
+            return
+        self.pending.add(slot[known], piece.columns.take(known))
+        refused = piece.columns.take(~known)
+        output.count("limit_rows", len(refused))
+        described = {item.series.fingerprint: item.series for item in piece.definitions}
+        for fingerprint, ts, value in zip(
+            refused.fingerprint.tolist(), refused.ts.tolist(), refused.value.tolist(), strict=True
+        ):
+            # The text of a refused series is at hand only where it is first seen.
+            series = described.get(fingerprint)
+            if series is not None:
+                output.dead_letters.append(self._refusal(piece, series, ts, value))
+
+    def _refusal(self, piece: Piece, series: Series, ts: int, value: float) -> DeadLetter:
+        return DeadLetter(
+            source=self.plan.partitions[piece.progress.partition],
+            partition=piece.progress.partition,
+            offset=-1,
+            reason=Reason.LIMIT,
+            detail=f"more than limits.series = {self.plan.limits.series} series",
+            key=None,
+            value=native_row(series, ts, value),
+            ts=ts,
+        )
+
+    def _handle_through(self, watermark: int, output: ShardOutput) -> None:
+        """Handle all rows at or below the watermark and all ticks up to it."""
+        slot, columns = self.pending.take_through(watermark)
+        rows = ordered(slot, columns.ts, columns.value, columns.flags, len(self.slots))
+        output.count("handled_rows", len(rows))
+        output.count("repeated_rows", rows.repeats)
+        output.count("conflicting_rows", rows.conflicts)
+        values = {RAW: rows.value}
+        found: list[Watched] = []
+        for watch in self.watches:
+            watched = watch.score(rows)
+            found.append(watched)
+            values |= watched.streams
+            emitted = watch.emitted(watched, self.slots.series, self.plan.emit)
+            if len(emitted):
+                output.scores.append(emitted)
+        results = self.leaves.evaluate(rows, values, watermark)
+        self._close(watermark, results, found, output)
+        for watch, watched in zip(self.watches, found, strict=True):
+            watch.remember_alarms(watched)
+        self._handled = watermark
+
+    def _close(
+        self,
+        watermark: int,
+        results: list[Found],
+        found: list[Watched],
+        output: ShardOutput,
+    ) -> None:
+        """Address the leaves' results to the lanes that read them."""
+        for lane in self.plan.rules.lanes:
+            output.closed[lane] = Closed(self.number, watermark, [])
+        for result in results:
+            block = self._leaf_rows(result, found)
+            for lane in self.plan.rules.lanes_of[result.query]:
+                output.closed[lane].results.append(block)
+
+    def _leaf_rows(self, result: Found, found: list[Watched]) -> LeafRows:
+        """Name the series of a query's results; anomalies come with what they were about."""
+        used, index = np.unique(result.slot, return_inverse=True)
+        series = [self.slots.series[number] for number in used.tolist()]
+        context = None
+        for watch, watched in zip(self.watches, found, strict=True):
+            kind = watch.kind_of(result.stream)
+            if kind is not None:
+                series = [watch.series(kind, item) for item in series]
+                context = watch.context(watched, result)
+        return LeafRows(result.query, series, index, result.tick, result.value, context)

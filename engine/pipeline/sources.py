@@ -1,0 +1,179 @@
+"""Opens the sources of a configuration as partitions of the flow."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import structlog
+from confluent_kafka import Consumer
+
+from engine.codecs.native_json import NativeJsonCodec
+from engine.config.schema import Config
+from engine.pipeline.plan import FlowPlan
+from engine.series.blocks import CheckpointId, CheckpointStore
+from engine.sources.idle import IdleAdvances
+from engine.sources.intake import DeadLetterRate, Intake
+from engine.sources.journal import Journal
+from engine.sources.kafka import KafkaPartition, KafkaReader
+from engine.sources.kafka_client import consumer_settings, partitions_of, resume_offset
+from engine.sources.partition_clock import PartitionClock
+from engine.sources.reader import CheckpointPlan, Epochs, Reader
+from engine.sources.recording import RecordingReader
+from engine.sources.recording_files import RecordingPartition, open_recording
+from engine.sources.skew import Skew
+from engine.telemetry import Telemetry
+
+SourcePartition = KafkaPartition | RecordingPartition
+
+_log = structlog.get_logger()
+
+
+def list_partitions(config: Config) -> dict[str, SourcePartition]:
+    """Find all partitions of all sources, by key.
+
+    Raises
+    ------
+    ConnectionError
+        A broker can't be reached.
+    SourceError
+        A topic is missing.
+    UsageError
+        A recording can't be read.
+    """
+    found: dict[str, SourcePartition] = {}
+    for source in config.sources:
+        if source.kafka is not None:
+            for partition in partitions_of(source.kafka):
+                of = KafkaPartition(source.kafka, partition, len(found))
+                found[of.key] = of
+        elif source.recording is not None:
+            recording = source.recording
+            opened = open_recording(
+                config.beside(recording.path),
+                name=recording.name,
+                labels=recording.labels,
+                exclude=recording.exclude,
+                timestamp_unit=recording.timestamp_unit,
+            )
+            for part in opened.partitions:
+                found[f"{Path(recording.path).name}:{part.key}"] = part
+    return found
+
+
+@dataclass(kw_only=True)
+class SourceOpener:
+    """Opens partitions when Bytewax asks for them, each from where it has to go on.
+
+    Attributes
+    ----------
+    stopping : callable
+        Whether the run is to end.
+    progress : callable
+        Told of rows of recordings as they are played.
+    """
+
+    plan: FlowPlan
+    partitions: dict[str, SourcePartition]
+    checkpoints: CheckpointPlan | None
+    store: CheckpointStore | None
+    journal: Journal
+    telemetry: Telemetry
+    stopping: Callable[[], bool]
+    progress: Callable[[int], None]
+    skew: Skew = field(init=False)
+    rate: DeadLetterRate = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.skew = Skew(self.plan.config.time.max_skew_ns)
+        self.rate = DeadLetterRate(self.plan.limits.dead_letters_per_second)
+
+    def openers(self) -> dict[str, Callable[[Any | None], Reader]]:
+        """Functions that open each partition, given its resume state."""
+        return {key: self._opener(key, number) for number, key in enumerate(self.partitions)}
+
+    def _opener(self, key: str, number: int) -> Callable[[Any | None], Reader]:
+        def open_partition(resume: Any | None) -> Reader:
+            partition = self.partitions[key]
+            epochs = Epochs(self.checkpoints)
+            begin = None
+            if resume is not None:
+                epochs.restore(resume["checkpoints"])
+                begin = self._resume_position(epochs)
+            if isinstance(partition, KafkaPartition):
+                return self._open_kafka(partition, epochs, resume, begin)
+            return RecordingReader(
+                partition,
+                number,
+                intake=self._intake(),
+                skew=self.skew,
+                epochs=epochs,
+                rows=self.plan.config.batch.rows,
+                stopping=self.stopping,
+                resume=begin,
+                progress=self.progress,
+            )
+
+        return open_partition
+
+    def _resume_position(self, epochs: Epochs) -> dict[str, Any] | None:
+        """The partition's position at the newest checkpoint that is whole on all parts."""
+        if self.store is None:
+            return None
+        captured: tuple[CheckpointId, ...] = tuple(epochs.positions)
+        checkpoint = self.store.newest_usable(captured)
+        return None if checkpoint is None else epochs.positions[checkpoint]
+
+    def _intake(self) -> Intake:
+        time = self.plan.config.time
+        return Intake(
+            PartitionClock(time.lateness_ns),
+            max_ahead_ns=time.max_ahead_ns,
+            detectors_of=self.plan.detectors_of,
+            rate=self.rate,
+        )
+
+    def _open_kafka(
+        self,
+        partition: KafkaPartition,
+        epochs: Epochs,
+        resume: dict[str, Any] | None,
+        begin: dict[str, Any] | None,
+    ) -> KafkaReader:
+        config = self.plan.config
+        if resume is not None:
+            begin = self._checked(partition, begin or resume["start"])
+        limits = config.limits
+        return KafkaReader(
+            partition,
+            codec=NativeJsonCodec(
+                max_message_bytes=limits.message_size_bytes,
+                max_labels=limits.labels,
+                max_label_bytes=limits.label_size_bytes,
+            ),
+            intake=self._intake(),
+            skew=self.skew,
+            epochs=epochs,
+            idle=IdleAdvances(
+                config.time.idle_timeout_ns,
+                state=resume["idle"] if resume else None,
+                given=lambda offset, claim: self.journal.write(partition.key, offset, claim),
+            ),
+            batch_rows=config.batch.rows,
+            batch_age_ns=config.batch.age_ns,
+            stopping=self.stopping,
+            telemetry=self.telemetry,
+            resume=resume,
+            resume_from=begin,
+        )
+
+    def _checked(self, partition: KafkaPartition, begin: dict[str, Any]) -> dict[str, Any]:
+        """Check that the topic still holds the place to go on from."""
+        consumer = Consumer(consumer_settings(partition.settings))
+        try:
+            offset = resume_offset(
+                consumer, partition.settings, partition.partition, int(begin["offset"]), _log.warning
+            )
+        finally:
+            consumer.close()
+        return {**begin, "offset": offset}

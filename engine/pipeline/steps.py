@@ -1,0 +1,317 @@
+"""The parts of the flow as Bytewax sees them: thin shells around plain classes."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
+from bytewax.operators import StatefulBatchLogic
+from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
+
+from engine.clock import utc_after
+from engine.pipeline.series_shard import SeriesShard, ShardOutput
+from engine.rules.lane import Closed, RuleLane
+from engine.rules.plan import LANES
+from engine.series.blocks import CheckpointId, CheckpointStore
+from engine.series.pieces import Batch, Piece
+from engine.sinks.lane import Lane
+from engine.sources.reader import CHECKPOINTS_KEPT, Polled, Reader
+
+V = TypeVar("V")
+W = TypeVar("W")
+
+Manifest = tuple[int, tuple[CheckpointId, ...]]
+"""A part's number and the checkpoints that it has taken: all that Bytewax snapshots of it."""
+
+
+class SourcePart(StatefulSourcePartition[Polled, Any]):
+    """A source partition."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+        self._pause_s = 0.0
+
+    def next_batch(self) -> Iterable[Polled]:
+        polled = self.reader.poll()
+        if polled.end:
+            raise StopIteration
+        self._pause_s = polled.pause_s
+        return [polled] if polled.batch is not None or polled.dead_letters else []
+
+    def next_awake(self) -> datetime | None:
+        return utc_after(self._pause_s) if self._pause_s else None
+
+    def snapshot(self) -> Any:
+        return self.reader.snapshot()
+
+    def close(self) -> None:
+        self.reader.close()
+
+
+class SourceParts(FixedPartitionedSource[Polled, Any]):
+    """All partitions of the flow's sources, by key."""
+
+    def __init__(self, open_part: dict[str, Callable[[Any | None], Reader]]) -> None:
+        self._open_part = open_part
+
+    def list_parts(self) -> list[str]:
+        return list(self._open_part)
+
+    def build_part(self, step_id: str, for_part: str, resume_state: Any | None) -> SourcePart:
+        del step_id
+        return SourcePart(self._open_part[for_part](resume_state))
+
+
+@dataclass(frozen=True, slots=True)
+class ToLane:
+    """What a series shard sends to a rule lane."""
+
+    lane: int
+    closed: Closed | None = None
+    checkpoint: CheckpointId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToSink:
+    """What goes to a lane of the sinks: records of one output, or word of a checkpoint."""
+
+    output: str
+    records: Sequence[Any] = ()
+    checkpoint: CheckpointId | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatefulPlan:
+    """What shards and lanes need for their checkpoints.
+
+    `store` and `final` (the checkpoint at the end of the run) are None where no state is kept;
+    `names` are the parts' keys by number.
+    """
+
+    names: Sequence[str]
+    store: CheckpointStore | None
+    final: CheckpointId | None
+
+
+class _Stateful(StatefulBatchLogic[V, W, Manifest]):
+    """A part whose checkpoint is taken at the close of the epoch in which it was told to.
+
+    Bytewax does not say which key a logic is for: the manifest does, or the first value.
+    """
+
+    def __init__(self, plan: StatefulPlan, manifest: Manifest | None) -> None:
+        self.plan = plan
+        self._number = -1
+        self._taken: tuple[CheckpointId, ...] = ()
+        self._due: CheckpointId | None = None
+        if manifest is not None:
+            self._number, self._taken = manifest
+            self._open(self._number)
+            self._resume()
+
+    def _open(self, number: int) -> None:
+        """Make the part, empty."""
+        raise NotImplementedError
+
+    def _restore(self, arrays: Any, meta: Any) -> None:
+        raise NotImplementedError
+
+    def _state(self) -> tuple[Any, Any]:
+        raise NotImplementedError
+
+    def _pass_on(self, checkpoint: CheckpointId) -> list[W]:
+        """Tell the next step of a checkpoint."""
+        raise NotImplementedError
+
+    def _begin(self, number: int) -> None:
+        if self._number < 0:
+            self._number = number
+            self._open(number)
+
+    def _told(self, checkpoint: CheckpointId | None) -> list[W]:
+        """Hear of a checkpoint; pass news on."""
+        if checkpoint is None or checkpoint == self._due:
+            return []
+        self._due = checkpoint
+        return self._pass_on(checkpoint)
+
+    def on_notify(self) -> tuple[list[W], bool]:
+        """Nothing waits for a time: time is in the data."""
+        return [], StatefulBatchLogic.RETAIN
+
+    def notify_at(self) -> None:
+        """No wish to be notified."""
+
+    def snapshot(self) -> Manifest:
+        """Take the checkpoint that is due, and give the manifest."""
+        store = self.plan.store
+        if store is not None:
+            store.check()
+            if self._due is not None:
+                store.write(self._due, self.plan.names[self._number], *self._state())
+                self._taken = (*self._taken, self._due)[-CHECKPOINTS_KEPT:]
+        self._due = None
+        return self._number, self._taken
+
+    def _resume(self) -> None:
+        store = self.plan.store
+        checkpoint = store.newest_usable(self._taken) if store is not None else None
+        if store is not None and checkpoint is not None:
+            self._restore(*store.read(checkpoint, self.plan.names[self._number]))
+
+
+class ShardPart(_Stateful[Piece, ToLane | ToSink]):
+    """A series shard."""
+
+    shard: SeriesShard
+
+    def __init__(
+        self,
+        plan: StatefulPlan,
+        manifest: Manifest | None,
+        make: Callable[[int], SeriesShard],
+        observe: Callable[[SeriesShard, ShardOutput], None],
+    ) -> None:
+        self._make = make
+        self._observe = observe
+        super().__init__(plan, manifest)
+
+    def on_batch(self, values: list[Piece]) -> tuple[list[ToLane | ToSink], bool]:
+        """Handle pieces of batches."""
+        self._begin(values[0].shard)
+        emitted = self._emitted(self.shard.handle(values))
+        for piece in values:
+            emitted += self._told(piece.progress.checkpoint)
+        return emitted, StatefulBatchLogic.RETAIN
+
+    def on_eof(self) -> tuple[list[ToLane | ToSink], bool]:
+        """Handle what is left, and take the final checkpoint."""
+        return [
+            *self._emitted(self.shard.finish()),
+            *self._told(self.plan.final),
+        ], StatefulBatchLogic.RETAIN
+
+    def _open(self, number: int) -> None:
+        self.shard = self._make(number)
+
+    def _restore(self, arrays: Any, meta: Any) -> None:
+        self.shard.restore(arrays, meta)
+
+    def _state(self) -> tuple[Any, Any]:
+        return self.shard.state()
+
+    def _pass_on(self, checkpoint: CheckpointId) -> list[ToLane | ToSink]:
+        return [ToLane(lane, checkpoint=checkpoint) for lane in range(LANES)]
+
+    def _emitted(self, output: ShardOutput) -> list[ToLane | ToSink]:
+        self._observe(self.shard, output)
+        emitted: list[ToLane | ToSink] = [
+            ToLane(lane, closed) for lane, closed in output.closed.items()
+        ]
+        if output.scores:
+            emitted.append(ToSink("scores", output.scores))
+        if output.dead_letters:
+            emitted.append(ToSink("dead_letters", output.dead_letters))
+        return emitted
+
+
+class LanePart(_Stateful[ToLane, ToSink]):
+    """A rule lane."""
+
+    lane: RuleLane
+
+    def __init__(
+        self,
+        plan: StatefulPlan,
+        manifest: Manifest | None,
+        make: Callable[[int], RuleLane],
+        outputs: Sequence[str],
+        observe: Callable[[RuleLane], None],
+    ) -> None:
+        self._make = make
+        self._outputs = outputs
+        self._observe = observe
+        super().__init__(plan, manifest)
+
+    def on_batch(self, values: list[ToLane]) -> tuple[list[ToSink], bool]:
+        """Evaluate the ticks that all shards have closed."""
+        self._begin(values[0].lane)
+        alerts = self.lane.handle([item.closed for item in values if item.closed is not None])
+        self._observe(self.lane)
+        emitted = [ToSink("alerts", alerts)] if alerts else []
+        for item in values:
+            emitted += self._told(item.checkpoint)
+        return emitted, StatefulBatchLogic.RETAIN
+
+    def on_eof(self) -> tuple[list[ToSink], bool]:
+        """Take the final checkpoint."""
+        return self._told(self.plan.final), StatefulBatchLogic.RETAIN
+
+    def _open(self, number: int) -> None:
+        self.lane = self._make(number)
+
+    def _restore(self, arrays: Any, meta: Any) -> None:
+        self.lane.restore(arrays, meta)
+
+    def _state(self) -> tuple[Any, Any]:
+        return self.lane.arrays(), self.lane.meta()
+
+    def _pass_on(self, checkpoint: CheckpointId) -> list[ToSink]:
+        return [ToSink(output, checkpoint=checkpoint) for output in self._outputs]
+
+
+class SinkPart(StatefulSinkPartition[ToSink, Any]):
+    """One output's lane of a sink."""
+
+    def __init__(self, lane: Lane, observe: Callable[[ToSink], None]) -> None:
+        self.lane = lane
+        self._observe = observe
+        self._marked: CheckpointId | None = None
+
+    def write_batch(self, values: list[ToSink]) -> None:
+        for item in values:
+            if item.records:
+                self.lane.write(list(item.records))
+                self._observe(item)
+            if item.checkpoint is not None:
+                self._marked = item.checkpoint
+
+    def snapshot(self) -> Any:
+        # A checkpoint's word may come before the epoch's last records: it holds at its close.
+        if self._marked is not None:
+            self.lane.mark(self._marked)
+            self._marked = None
+        return self.lane.snapshot()
+
+    def close(self) -> None:
+        self.lane.close()
+
+
+class SinkParts(FixedPartitionedSink[ToSink, Any]):
+    """A sink; one part for each output."""
+
+    def __init__(
+        self,
+        outputs: Sequence[str],
+        open_lane: Callable[[str, Any | None], Lane],
+        observe: Callable[[ToSink], None],
+    ) -> None:
+        self._outputs = sorted(outputs)  # Bytewax numbers parts in this order
+        self._open_lane = open_lane
+        self._observe = observe
+
+    def list_parts(self) -> list[str]:
+        return self._outputs
+
+    def part_fn(self, item_key: str) -> int:
+        return self._outputs.index(item_key)
+
+    def build_part(self, step_id: str, for_part: str, resume_state: Any | None) -> SinkPart:
+        del step_id
+        return SinkPart(self._open_lane(for_part, resume_state), self._observe)
+
+
+def batches_of(polled: Polled) -> list[Batch]:
+    """The batch of a poll, if it has one."""
+    return [polled.batch] if polled.batch is not None else []

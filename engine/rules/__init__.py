@@ -1,0 +1,1 @@
+"""Prometheus rule files: load, plan, evaluate, life cycle, templates."""

@@ -1,0 +1,197 @@
+"""Stage 2 of a rule: from its queries' rows to the transitions of its alerts."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.rules.leaves import LeafRows
+from engine.rules.lifecycle import (
+    CHANGE,
+    FALSE,
+    FIRE_ON_ABSENT,
+    HOLDS,
+    ROW,
+    TRUE,
+    advance_block,
+)
+from engine.rules.plan import RulePlan
+from engine.rules.promql import Comparison
+from engine.rules.table import AlertTable, alert_labels
+from engine.series.identity import Series
+
+REMEMBER_NS = 86_400_000_000_000
+"""How long a rule with ``on_absent: fire`` remembers a series that was there once: a day."""
+
+_FIRST_CHANGES = 256
+
+
+_OPERATORS = {
+    ">": np.greater,
+    "<": np.less,
+    ">=": np.greater_equal,
+    "<=": np.less_equal,
+    "==": np.equal,
+    "!=": np.not_equal,
+}
+
+
+def passes(values: NDArray[np.float64], comparison: Comparison | None) -> NDArray[np.bool_]:
+    """Which values pass; all where there is no comparison."""
+    if comparison is None:
+        return np.ones(len(values), np.bool_)
+    return np.asarray(_OPERATORS[comparison.op](values, comparison.number))
+
+
+def context_of(block: LeafRows) -> NDArray[np.float64]:
+    """The block's context, or NaN where it has none."""
+    return block.context if block.context is not None else np.full((len(block.tick), 5), np.nan)
+
+
+class RuleEvaluation:
+    """One alert rule's state and its evaluation over blocks of ticks.
+
+    Parameters
+    ----------
+    plan : RulePlan
+    limit : int
+        Most alerts.
+
+    Attributes
+    ----------
+    table : AlertTable
+    failures : int
+        Ticks at which two results had the same labels: the rule is unhealthy there, and its
+        alerts stay as they were.
+    """
+
+    def __init__(self, plan: RulePlan, *, limit: int) -> None:
+        self.plan = plan
+        self.table = AlertTable(limit)
+        self.failures = 0
+
+    def evaluate(
+        self, results: list[LeafRows], holds: list[LeafRows], first_tick: int, last_tick: int
+    ) -> tuple[NDArray[np.void], NDArray[np.float64]]:
+        """Take the rule over a block of ticks.
+
+        Parameters
+        ----------
+        results, holds : list of LeafRows
+            Rows of the rule's query and of its hold query at these ticks.
+        first_tick, last_tick : int
+            Both included, nanoseconds.
+
+        Returns
+        -------
+        changes : CHANGE[n]
+            Transitions, in the order of ticks; alerts are entries of `table`. Handle them before
+            calling `release`.
+        context : float64[n, 5]
+            Of each transition, from the alert's last result (see `LeafRows`).
+        """
+        parts = [self._rows(block) for block in results] + [self._held(block) for block in holds]
+        if parts:
+            rows = np.concatenate(parts)
+            context = np.concatenate([context_of(block) for block in (*results, *holds)])
+        else:
+            rows, context = np.empty(0, ROW), np.empty((0, 5))
+        order = np.argsort(rows["tick"], kind="stable")
+        order = order[rows["alert"][order] >= 0]
+        return self._advance(rows[order], context[order], first_tick, last_tick)
+
+    def release(self, tick: int) -> None:
+        """Free what nothing holds any more."""
+        remember_ns = REMEMBER_NS if self.plan.options.on_absent == FIRE_ON_ABSENT else 0
+        self.table.release(tick, remember_ns)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The live arrays."""
+        return self.table.arrays()
+
+    def _rows(self, block: LeafRows) -> NDArray[np.void]:
+        """Say of each result what it means for its alert; entry -1 where it means nothing."""
+        rows = np.empty(len(block.tick), ROW)
+        rows["tick"] = block.tick
+        rows["value"] = block.value
+        true = passes(block.value, self.plan.comparison)
+        rows["condition"] = np.where(true, TRUE, FALSE)
+        resolve = self.plan.options.resolve
+        if resolve is not None:
+            rows["condition"][~true & passes(block.value, resolve)] = HOLDS
+        rows["alert"] = self._entries(block, true)
+        return rows
+
+    def _entries(self, block: LeafRows, true: NDArray[np.bool_]) -> NDArray[np.int32]:
+        """Entry of each row's alert, made where the row is a result."""
+        remembers = self.plan.options.on_absent == FIRE_ON_ABSENT
+        if any(template.uses_value for _, template in self.plan.rule.labels):
+            return np.array(
+                [
+                    self._entry(block.series[index], value, make=bool(is_true or remembers))
+                    for index, value, is_true in zip(
+                        block.index.tolist(), block.value.tolist(), true.tolist(), strict=True
+                    )
+                ],
+                np.int32,
+            )
+        makes = np.zeros(len(block.series), np.bool_)
+        makes[block.index[true]] = True
+        entries = [
+            self._entry(series, float("nan"), make=make or remembers)
+            for series, make in zip(block.series, makes.tolist(), strict=True)
+        ]
+        return np.array(entries, np.int32)[block.index]
+
+    def _entry(self, series: Series, value: float, *, make: bool) -> int:
+        labels = alert_labels(self.plan.rule, series, value)
+        return self.table.entry(series, labels) if make else self.table.find(labels)
+
+    def _held(self, block: LeafRows) -> NDArray[np.void]:
+        """Rows of the hold query: they keep alerts that fire already."""
+        rows = np.empty(len(block.tick), ROW)
+        rows["tick"] = block.tick
+        rows["value"] = block.value
+        rows["condition"] = HOLDS
+        entries = [self._entry(series, float("nan"), make=False) for series in block.series]
+        rows["alert"] = np.array(entries, np.int32)[block.index]
+        return rows
+
+    def _advance(
+        self,
+        rows: NDArray[np.void],
+        context: NDArray[np.float64],
+        first_tick: int,
+        last_tick: int,
+    ) -> tuple[NDArray[np.void], NDArray[np.float64]]:
+        rule = self.plan.rule
+        options = self.plan.options
+        found = [np.empty(0, CHANGE)]
+        contexts = [np.empty((0, 5))]
+        failed = np.zeros(2, np.int64)
+        capacity = _FIRST_CHANGES + len(self.table.alerts)
+        tick = first_tick
+        while tick <= last_tick:
+            changes = np.empty(capacity, CHANGE)
+            tick, written = advance_block(
+                tick, last_tick, self.plan.interval_ns, rows, self.table.alerts,
+                rule.for_ns, rule.keep_firing_for_ns, options.gap_tolerance, options.on_absent,
+                REMEMBER_NS, changes, failed,
+            )  # fmt: skip
+            changes = changes[:written]
+            found.append(changes)
+            here = self.table.context[changes["alert"]]
+            fresh = changes["row"] >= 0
+            here[fresh] = context[changes["row"][fresh]]
+            contexts.append(here)
+            done = int(np.searchsorted(rows["tick"], tick))
+            self._keep_context(rows[:done], context[:done])
+            rows, context = rows[done:], context[done:]
+            capacity *= 2
+        self.failures += int(failed[0])
+        return np.concatenate(found), np.concatenate(contexts)
+
+    def _keep_context(self, rows: NDArray[np.void], context: NDArray[np.float64]) -> None:
+        """Remember the context of each alert's last result."""
+        true = rows["condition"] == TRUE
+        self.table.context[rows["alert"][true]] = context[true]

@@ -1,0 +1,1 @@
+"""Identity, order and memory of series."""

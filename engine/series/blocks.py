@@ -1,0 +1,267 @@
+"""Blocks: a part's state as named arrays in one file, and which checkpoints are whole.
+
+A checkpoint is a folder of blocks, one for each part of the flow (series shards and rule lanes).
+A block is written under a temporary name by a background thread and renamed when it is on disk,
+so a crash leaves it there in full or not at all. A checkpoint can be used when the blocks of all
+parts are there.
+"""
+
+import os
+import re
+import shutil
+import zlib
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.clock import elapsed_ns, sleep
+from engine.errors import StateError
+
+Arrays = dict[str, NDArray[Any]]
+
+FORMAT = 1
+FINAL_EPOCH = 10**9
+"""Epoch number in the id of the checkpoint that a run ends with."""
+
+_MAGIC = b"SGBLOCK1"
+_SUFFIX = ".block"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class CheckpointId:
+    """Which checkpoint: the run of the program and the epoch within it.
+
+    Every part that is told of a checkpoint takes it at the close of the same Bytewax epoch, so
+    that all blocks of one id show the same moment of the stream.
+    """
+
+    run: int
+    epoch: int
+
+    def __str__(self) -> str:
+        return f"{self.run:08d}-{self.epoch:010d}"
+
+    @classmethod
+    def parse(cls, text: str) -> "CheckpointId | None":
+        """Read the folder name back; None if it is something else."""
+        match = re.fullmatch(r"(\d{8})-(\d{10})", text)
+        return cls(int(match[1]), int(match[2])) if match else None
+
+
+class _ArrayHead(msgspec.Struct, frozen=True):
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+
+class _BlockHead(msgspec.Struct, frozen=True):
+    format: int
+    arrays: tuple[_ArrayHead, ...]
+    meta: msgspec.Raw
+    crc32: int
+
+
+def encode_block(arrays: Mapping[str, NDArray[Any]], meta: object) -> list[bytes | memoryview]:
+    """Give the pieces of a block file: magic, head length, head, then the arrays' bytes.
+
+    `meta` is anything that msgspec's MessagePack form carries.
+    """
+    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    bodies = [array.reshape(-1).view(np.uint8).data for array in contiguous.values()]
+    crc32 = 0
+    for body in bodies:
+        crc32 = zlib.crc32(body, crc32)
+    head = msgspec.msgpack.encode(
+        _BlockHead(
+            format=FORMAT,
+            arrays=tuple(
+                _ArrayHead(name, array.dtype.str, array.shape) for name, array in contiguous.items()
+            ),
+            meta=msgspec.Raw(msgspec.msgpack.encode(meta)),
+            crc32=crc32,
+        )
+    )
+    return [_MAGIC, len(head).to_bytes(4, "little"), head, *bodies]
+
+
+def decode_block(raw: bytes, file: str) -> tuple[Arrays, msgspec.Raw]:
+    """Read a block back; the arrays are writable copies.
+
+    Raises
+    ------
+    StateError
+        Not a block of this format, or damaged.
+    """
+    prefix = len(_MAGIC) + 4
+    if raw[: len(_MAGIC)] != _MAGIC:
+        raise StateError(f"{file} is not a state block; restore it or remove the state folder")
+    try:
+        size = int.from_bytes(raw[len(_MAGIC) : prefix], "little")
+        head = msgspec.msgpack.decode(raw[prefix : prefix + size], type=_BlockHead)
+        if head.format != FORMAT:
+            raise StateError(f"{file} has block format {head.format}, this version reads {FORMAT}")
+        arrays: Arrays = {}
+        place = prefix + size
+        crc32 = 0
+        for item in head.arrays:
+            dtype = np.dtype(item.dtype)
+            count = int(np.prod(item.shape, dtype=np.int64))
+            body = memoryview(raw)[place : place + count * dtype.itemsize]
+            crc32 = zlib.crc32(body, crc32)
+            arrays[item.name] = np.frombuffer(body, dtype, count).reshape(item.shape).copy()
+            place += len(body)
+    except (msgspec.DecodeError, ValueError, TypeError) as error:
+        raise StateError(f"{file} is damaged ({error}); remove the state folder") from error
+    if crc32 != head.crc32 or place != len(raw):
+        raise StateError(f"{file} is damaged (checksum differs); remove the state folder")
+    return arrays, head.meta
+
+
+class CheckpointStore:
+    """The folder of checkpoints of one flow.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if it is not there.
+    parts : frozenset of str
+        Names of all parts whose blocks make a checkpoint whole.
+    keep : int
+        Newest whole checkpoints to keep.
+    cpu_share : float
+        Share of one core that writing may take; the writer rests in between.
+    """
+
+    def __init__(
+        self, folder: Path, parts: frozenset[str], *, keep: int = 2, cpu_share: float = 0.1
+    ) -> None:
+        self.folder = folder
+        self.parts = parts
+        self.keep = keep
+        self.seconds_written = 0.0
+        self._cpu_share = cpu_share
+        # One thread: blocks are written one after the other, in the order of the checkpoints.
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
+        self._failures: list[Future[None]] = []
+        folder.mkdir(parents=True, exist_ok=True)
+        self._clear_leftovers()
+        self.usable = frozenset(self._whole())
+        """Checkpoints that were whole when the flow was built: the ones to resume from."""
+
+    def newest_usable(self, captured: tuple[CheckpointId, ...]) -> CheckpointId | None:
+        """Newest of the checkpoints in a part's manifest that is whole on all parts.
+
+        All parts were told of the same checkpoints before the epoch they resume from, so all
+        choose the same one.
+        """
+        return max((item for item in captured if item in self.usable), default=None)
+
+    def read(self, checkpoint: CheckpointId, part: str) -> tuple[Arrays, msgspec.Raw]:
+        """Read a part's block.
+
+        Raises
+        ------
+        StateError
+            The block is missing or damaged.
+        """
+        path = self._path(checkpoint, part)
+        try:
+            return decode_block(path.read_bytes(), str(path))
+        except OSError as error:
+            raise StateError(f"{path} can't be read: {error.strerror}") from error
+
+    def write(self, checkpoint: CheckpointId, part: str, arrays: Arrays, meta: object) -> None:
+        """Write a part's block in the background; `arrays` and `meta` must not change any more.
+
+        Raises
+        ------
+        StateError
+            An earlier block could not be written (disk full, folder removed, ...).
+        """
+        self.check()
+        self._failures.append(self._writer.submit(self._store, checkpoint, part, arrays, meta))
+
+    def check(self) -> None:
+        """Raise `StateError` if a block could not be written."""
+        waiting = []
+        for future in self._failures:
+            if not future.done():
+                waiting.append(future)
+                continue
+            future.result()
+        self._failures = waiting
+
+    def close(self) -> None:
+        """Wait until everything is on disk.
+
+        Raises
+        ------
+        StateError
+            A block could not be written.
+        """
+        self._cpu_share = 1.0
+        self._writer.shutdown(wait=True)
+        self.check()
+
+    def _path(self, checkpoint: CheckpointId, part: str) -> Path:
+        return self.folder / str(checkpoint) / (part.replace("/", "-") + _SUFFIX)
+
+    def _store(self, checkpoint: CheckpointId, part: str, arrays: Arrays, meta: object) -> None:
+        began_ns = elapsed_ns()
+        path = self._path(checkpoint, part)
+        temporary = path.with_suffix(".tmp")
+        try:
+            path.parent.mkdir(exist_ok=True)
+            with temporary.open("wb") as file:
+                file.writelines(encode_block(arrays, meta))
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+            if self._is_whole(path.parent):
+                self._remove_older(checkpoint)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise StateError(
+                f"checkpoint block {path} can't be written: {error.strerror}; "
+                "what was written before stays usable"
+            ) from error
+        spent_s = (elapsed_ns() - began_ns) / 1e9
+        self.seconds_written += spent_s
+        self._rest(spent_s)
+
+    def _rest(self, spent_s: float) -> None:
+        """Keep to the share of the processor, so that checkpoints don't slow the stream."""
+        if self._cpu_share < 1:
+            sleep(min(spent_s * (1 / self._cpu_share - 1), 1.0))
+
+    def _whole(self) -> list[CheckpointId]:
+        found = []
+        for path in self.folder.iterdir():
+            checkpoint = CheckpointId.parse(path.name)
+            if checkpoint is not None and self._is_whole(path):
+                found.append(checkpoint)
+        return sorted(found)
+
+    def _is_whole(self, folder: Path) -> bool:
+        blocks = {path.name for path in folder.glob("*" + _SUFFIX)}
+        return blocks >= {part.replace("/", "-") + _SUFFIX for part in self.parts}
+
+    def _remove_older(self, newest: CheckpointId) -> None:
+        whole = [checkpoint for checkpoint in self._whole() if checkpoint <= newest]
+        if len(whole) <= self.keep:
+            return
+        oldest_kept = whole[-self.keep]
+        for path in list(self.folder.iterdir()):
+            checkpoint = CheckpointId.parse(path.name)
+            if checkpoint is not None and checkpoint < oldest_kept:
+                shutil.rmtree(path, ignore_errors=True)
+
+    def _clear_leftovers(self) -> None:
+        for path in self.folder.glob("*/*.tmp"):
+            path.unlink(missing_ok=True)

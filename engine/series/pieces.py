@@ -1,0 +1,119 @@
+"""What travels from the sources to the series shards."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.kernels.jit import kernel
+from engine.series.blocks import CheckpointId
+from engine.series.columns import Columns
+from engine.series.identity import Series
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A series at its first sight in a source since the start or resume.
+
+    `first_ts` is the timestamp of its first row there; `detectors` has bit i set where the i-th
+    detector of the configuration watches it.
+    """
+
+    series: Series
+    first_ts: int
+    detectors: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a source partition is; it goes to all shards.
+
+    Attributes
+    ----------
+    partition : int
+        Number of the partition in the flow.
+    claim : int
+        The partition's promise: no row at or below this timestamp follows. Nanoseconds.
+    newest : int
+        Largest timestamp seen.
+    ended : bool
+        A recording's end: the partition no longer holds the watermark back.
+    caught_up : bool
+        Nothing more to read at the moment, so that what is ready should be handled now. Affects
+        when something is said, never what.
+    checkpoint : CheckpointId or None
+        Take this checkpoint at the close of the epoch.
+    """
+
+    partition: int
+    claim: int
+    newest: int
+    ended: bool = False
+    caught_up: bool = False
+    checkpoint: CheckpointId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Good rows of one source partition, with what is new since the last batch."""
+
+    progress: Progress
+    columns: Columns
+    definitions: list[Definition]
+    population: list[Definition]
+    """Definitions that all shards are told of, so that each knows its share of a match."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A batch's part for one shard."""
+
+    shard: int
+    progress: Progress
+    columns: Columns
+    definitions: list[Definition]
+    population: list[Definition]
+
+
+@kernel
+def order_by_shard(
+    fingerprint: NDArray[np.uint64], shards: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Sort row numbers by shard, stable; the rows of shard s are ``order[start[s]:start[s+1]]``."""
+    start = np.zeros(shards + 1, np.int64)
+    number = np.empty(len(fingerprint), np.int64)
+    divisor = np.uint64(shards)
+    for i in range(len(fingerprint)):
+        number[i] = np.int64(fingerprint[i] % divisor)
+        start[number[i] + 1] += 1
+    for s in range(shards):
+        start[s + 1] += start[s]
+    order = np.empty(len(fingerprint), np.int64)
+    place = start[:shards].copy()
+    for i in range(len(fingerprint)):
+        order[place[number[i]]] = i
+        place[number[i]] += 1
+    return order, start
+
+
+def split(batch: Batch, shards: int) -> list[Piece]:
+    """Split a batch by the fingerprint modulo the number of shards; every shard gets a piece.
+
+    Shards without rows get one too: they need the partition's progress.
+    """
+    definitions: list[list[Definition]] = [[] for _ in range(shards)]
+    for definition in batch.definitions:
+        definitions[definition.series.fingerprint % shards].append(definition)
+    order, start = order_by_shard(batch.columns.fingerprint, shards)
+    columns = batch.columns.take(order)
+    edges = start.tolist()
+    return [
+        Piece(
+            shard,
+            batch.progress,
+            columns.take(slice(edges[shard], edges[shard + 1])),
+            definitions[shard],
+            batch.population,
+        )
+        for shard in range(shards)
+    ]

@@ -1,0 +1,159 @@
+"""From decoded rows to a batch: wild clocks and late rows go out, new series are announced."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.clock import elapsed_ns
+from engine.detectors.population import EXACT_MAX
+from engine.events import DeadLetter, Reason
+from engine.series.columns import Columns
+from engine.series.identity import Series
+from engine.series.pieces import Definition
+from engine.sources.partition_clock import PartitionClock
+
+
+@dataclass(slots=True)
+class Taken:
+    """Rows that go on, and what is new or was refused."""
+
+    columns: Columns
+    definitions: list[Definition] = field(default_factory=list)
+    population: list[Definition] = field(default_factory=list)
+    refused: list[tuple[int, Reason, str]] = field(default_factory=list)
+    """(row, reason, detail) of rows that do not go on, as many as the rate allows."""
+    counts: dict[Reason, int] = field(default_factory=dict)
+
+
+class DeadLetterRate:
+    """Bounds how many dead letters are written per second of wall time; the rest are counted.
+
+    A flood of bad records must not slow what is good.
+    """
+
+    def __init__(self, per_second: int) -> None:
+        self.per_second = per_second
+        self.suppressed = 0
+        self._second = 0
+        self._left = per_second
+
+    def allow(self, wanted: int) -> int:
+        """How many of `wanted` dead letters may be written now."""
+        second = elapsed_ns() // 1_000_000_000
+        if second != self._second:
+            self._second, self._left = second, self.per_second
+        allowed = min(wanted, self._left)
+        self._left -= allowed
+        self.suppressed += wanted - allowed
+        return allowed
+
+
+class Intake:
+    """Event-time checks of one partition.
+
+    Parameters
+    ----------
+    clock : PartitionClock
+    max_ahead_ns : int
+        How far a timestamp may lie ahead of its record's.
+    detectors_of : callable
+        Which detectors watch a series, as bits.
+    rate : DeadLetterRate
+    """
+
+    def __init__(
+        self,
+        clock: PartitionClock,
+        *,
+        max_ahead_ns: int,
+        detectors_of: Callable[[Series], int],
+        rate: DeadLetterRate,
+    ) -> None:
+        self.clock = clock
+        self.rate = rate
+        self._max_ahead_ns = max_ahead_ns
+        self._detectors_of = detectors_of
+        self._undefined: dict[int, Series] = {}
+        self._announced = 0
+
+    def take(
+        self,
+        columns: Columns,
+        new_series: list[Series],
+        record_ts: NDArray[np.int64] | None = None,
+    ) -> Taken:
+        """Check rows in log order.
+
+        Parameters
+        ----------
+        columns : Columns
+        new_series : list of Series
+            Series that the decoder met for the first time.
+        record_ts : int64[n] or None
+            Kafka timestamps of the rows' records, nanoseconds; without them no clock is wild.
+        """
+        for series in new_series:
+            self._undefined[series.fingerprint] = series
+        taken = Taken(columns)
+        rows = np.arange(len(columns))
+        if record_ts is not None:
+            ahead = columns.ts > record_ts + self._max_ahead_ns
+            if ahead.any():
+                self._refuse(
+                    taken, rows[ahead], Reason.BAD_TIMESTAMP,
+                    "the timestamp is further ahead of the record's than time.max_ahead",
+                )  # fmt: skip
+                rows = rows[~ahead]
+        late = self.clock.late(columns.ts[rows])
+        if late.any():
+            self._refuse(
+                taken, rows[late], Reason.LATE,
+                "more than time.lateness behind the newest row of its partition",
+            )  # fmt: skip
+            rows = rows[~late]
+        if len(rows) < len(columns):
+            taken.columns = columns.take(rows)
+        if self._undefined:
+            self._define(taken)
+        return taken
+
+    def _refuse(self, taken: Taken, rows: NDArray[np.int64], reason: Reason, detail: str) -> None:
+        taken.counts[reason] = taken.counts.get(reason, 0) + len(rows)
+        allowed = self.rate.allow(len(rows))
+        taken.refused += [(row, reason, detail) for row in rows[:allowed].tolist()]
+
+    def _define(self, taken: Taken) -> None:
+        """Announce new series at their first good row, with its timestamp."""
+        waiting = np.fromiter(self._undefined, np.uint64, len(self._undefined))
+        met = np.flatnonzero(np.isin(taken.columns.fingerprint, waiting))
+        fingerprints, first = np.unique(taken.columns.fingerprint[met], return_index=True)
+        for fingerprint, row in zip(fingerprints.tolist(), met[first].tolist(), strict=True):
+            series = self._undefined.pop(fingerprint)
+            definition = Definition(series, int(taken.columns.ts[row]), self._detectors_of(series))
+            taken.definitions.append(definition)
+        room = max(0, EXACT_MAX - self._announced)
+        taken.population = [item for item in taken.definitions if item.detectors][:room]
+        self._announced += len(taken.population)
+
+
+def dead_letters(
+    refused: list[tuple[int, Reason, str]],
+    describe: Callable[[int], DeadLetter],
+) -> list[DeadLetter]:
+    """Make dead letters of refused rows; `describe` gives one of a row, for the reason to go in."""
+    return [
+        DeadLetter(
+            source=letter.source,
+            partition=letter.partition,
+            offset=letter.offset,
+            reason=reason,
+            detail=detail,
+            key=letter.key,
+            value=letter.value,
+            ts=letter.ts,
+        )
+        for row, reason, detail in refused
+        for letter in (describe(row),)
+    ]

@@ -1,0 +1,327 @@
+"""A Kafka topic's partition as a source: bounded, resumable, and sure of what silence means.
+
+Not Bytewax' own connector, which can lose and skip data and is invisible to Kafka's lag tools.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Consumer, KafkaException, Message
+from confluent_kafka import KafkaError as Code
+from confluent_kafka import TopicPartition as Position
+from numpy.typing import NDArray
+
+from engine.clock import elapsed_ns
+from engine.codecs.native_json import NativeJsonCodec, decode_strict
+from engine.config.connections import KafkaSource
+from engine.config.durations import MILLISECOND_NS, SECOND_NS
+from engine.errors import SourceError
+from engine.events import DeadLetter, Reason, native_row
+from engine.series.columns import Columns, Decoded
+from engine.series.pieces import Batch, Progress
+from engine.sources.idle import IdleAdvances
+from engine.sources.intake import Intake, Taken
+from engine.sources.kafka_client import consumer_settings, start_offset
+from engine.sources.reader import Epochs, Polled
+from engine.sources.skew import Skew
+from engine.telemetry import Telemetry
+
+_COMMIT_EVERY_NS = 5 * SECOND_NS
+_POLL_PAUSE_S = 0.005
+_NO_RECORD_TS = np.iinfo(np.int64).max // 2
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaPartition:
+    """Which partition of which topic; `number` is its number in the flow."""
+
+    settings: KafkaSource
+    partition: int
+    number: int
+
+    @property
+    def key(self) -> str:
+        """Name of the partition in the state."""
+        return f"{self.settings.topic}/{self.partition}"
+
+
+class KafkaReader:
+    """Reads one partition of a topic.
+
+    Parameters
+    ----------
+    of : KafkaPartition
+    codec : NativeJsonCodec
+    intake : Intake
+    skew : Skew
+    epochs : Epochs
+    idle : IdleAdvances
+        What the partition promises while it is silent.
+    batch_rows, batch_age_ns : int
+        A batch goes on when it is so large or so old.
+    stopping : callable
+        Whether the run is to end.
+    telemetry : Telemetry
+    resume : dict or None
+        The snapshot to go on from.
+    resume_from : dict or None
+        The position of the checkpoint to go on from; None: where the snapshot's run began.
+    """
+
+    def __init__(
+        self,
+        of: KafkaPartition,
+        *,
+        codec: NativeJsonCodec,
+        intake: Intake,
+        skew: Skew,
+        epochs: Epochs,
+        idle: IdleAdvances,
+        batch_rows: int,
+        batch_age_ns: int,
+        stopping: Callable[[], bool],
+        telemetry: Telemetry,
+        resume: dict[str, Any] | None,
+        resume_from: dict[str, Any] | None,
+    ) -> None:
+        self.of = of
+        self.codec = codec
+        self.intake = intake
+        self.epochs = epochs
+        self.idle = idle
+        self._skew = skew
+        self._batch_rows = batch_rows
+        self._batch_age_ns = batch_age_ns
+        self._stopping = stopping
+        self._telemetry = telemetry
+        self._held: list[Message] = []
+        self._held_since_ns = 0
+        self._at_end = False
+        self._committed_ns = 0
+        self._durable: int | None = None
+        self._consumer = Consumer(consumer_settings(of.settings))
+        begin = resume_from or (resume["start"] if resume else None)
+        if begin is None:
+            begin = {"offset": start_offset(self._consumer, of.settings, of.partition)}
+        self._start = resume["start"] if resume else begin
+        self._offset = int(begin["offset"])
+        if "newest" in begin:
+            intake.clock.advance_to(begin["newest"] - intake.clock.lateness_ns)
+        self._consumer.assign([Position(of.settings.topic, of.partition, self._offset)])
+        skew.join(of.number)
+        self._report()
+
+    def poll(self) -> Polled:
+        """Read what is there; a batch goes on when it is full, old or before the end."""
+        if self.epochs.ending:
+            return Polled(end=True)
+        if self.epochs.number == 0:
+            # Nothing is said before the place to begin is durable: `latest` is another later.
+            return Polled(pause_s=_POLL_PAUSE_S)
+        if self._stopping():
+            self.epochs.ending = True
+            return self._said(Taken(Columns.empty()))
+        advanced = self._apply_advances(self._offset)
+        self._commit()
+        self._fetch()
+        now_ns = elapsed_ns()
+        full = len(self._held) >= self._batch_rows
+        old = bool(self._held) and now_ns - self._held_since_ns >= self._batch_age_ns
+        if full or old:
+            return self._take_held(pause_s=0.0 if full else _POLL_PAUSE_S)
+        self._watch_silence(now_ns)
+        if advanced or self.epochs.due():
+            said = self._said(Taken(Columns.empty()))
+            said.pause_s = _POLL_PAUSE_S
+            return said
+        return Polled(pause_s=_POLL_PAUSE_S)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Close the epoch; an idle partition's next promise is stored here before it is given."""
+        position = {"offset": self._offset, "newest": self.intake.clock.newest}
+        self.epochs.close(position)
+        if not self._held:
+            self.idle.plan(self._offset, self.intake.clock.claim, self._skew)
+        oldest = min((item["offset"] for item in self.epochs.positions.values()), default=0)
+        self.idle.forget_before(oldest)
+        self._durable = self._offset
+        return {
+            "start": self._start,
+            "checkpoints": self.epochs.state(),
+            "idle": self.idle.state(),
+        }
+
+    def close(self) -> None:
+        """Leave the broker."""
+        self._commit(now=True)
+        self._consumer.close()
+
+    def _fetch(self) -> None:
+        """Take messages over from the client, unless this partition is too far ahead."""
+        if len(self._held) >= self._batch_rows or self._must_wait():
+            return
+        messages = self._consumer.consume(self._batch_rows - len(self._held), 0)
+        if not messages:
+            return
+        good = [message for message in messages if message.error() is None]
+        if len(good) < len(messages):
+            # The end is known only from its event, which comes after the last record.
+            self._at_end = messages[-1].error() is not None
+            for message in messages:
+                self._check(message)
+        else:
+            self._at_end = False
+        if good:
+            if not self._held:
+                self._held_since_ns = elapsed_ns()
+            self._held += good
+            self.idle.heard()
+
+    def _check(self, message: Message) -> None:
+        error = message.error()
+        if error is None or error.code() == Code._PARTITION_EOF:  # noqa: SLF001
+            return
+        topic = self.of.settings.topic
+        if error.code() in (Code._AUTO_OFFSET_RESET, Code.OFFSET_OUT_OF_RANGE):  # noqa: SLF001
+            raise SourceError(
+                f"offset {self._offset} of {self.of.key} is no longer in the topic; set "
+                "sources[].kafka.on_stale_offset to earliest or latest to accept the gap"
+            )
+        if error.code() in (Code.UNKNOWN_TOPIC_OR_PART, Code._UNKNOWN_PARTITION):  # noqa: SLF001
+            raise SourceError(f"topic {topic} or its partition {self.of.partition} is gone")
+        if error.fatal() or error.code() == Code.TOPIC_AUTHORIZATION_FAILED:
+            raise SourceError(f"{self.of.key} can't be read: {error.str()}")
+        self._telemetry.source_errors.labels(topic).inc()
+
+    def _must_wait(self) -> bool:
+        return self._skew.must_wait(self.of.number, self.intake.clock.newest)
+
+    def _take_held(self, *, pause_s: float) -> Polled:
+        """Decode the held messages, up to a recorded advance if one lies among them."""
+        messages, self._held = self._held, []
+        advance = self.idle.next_offset()
+        if advance is not None and advance <= messages[-1].offset():
+            cut = next(i for i, m in enumerate(messages) if m.offset() >= advance)
+            messages, self._held = messages[:cut], messages[cut:]
+            self._offset = advance
+        if not messages:
+            return self._said(Taken(Columns.empty()))
+        decoded = self.codec.decode([message.value() or b"" for message in messages])
+        record_ts = self._record_ts(messages)[decoded.message]
+        taken = self.intake.take(decoded.columns, decoded.new_series, record_ts)
+        self._offset = max(self._offset, messages[-1].offset() + 1)
+        self._report()
+        self._count(messages, decoded, taken)
+        said = self._said(taken)
+        said.pause_s = pause_s
+        said.dead_letters = self._letters(messages, decoded, taken)
+        return said
+
+    def _record_ts(self, messages: list[Message]) -> NDArray[np.int64]:
+        stamps = [message.timestamp() for message in messages]
+        return np.array(
+            [
+                _NO_RECORD_TS if kind == TIMESTAMP_NOT_AVAILABLE else stamp * MILLISECOND_NS
+                for kind, stamp in stamps
+            ],
+            np.int64,
+        )
+
+    def _apply_advances(self, offset: int) -> bool:
+        """Give the promises that belong at this place of the log, now that they are durable."""
+        claims = self.idle.due(offset)
+        for claim in claims:
+            self.intake.clock.advance_to(claim)
+        if claims:
+            self._report()
+        return bool(claims)
+
+    def _watch_silence(self, now_ns: int) -> None:
+        if self._at_end and not self._held:
+            if self.idle.silent(now_ns):
+                self._report()
+        else:
+            self.idle.heard()
+
+    def _report(self) -> None:
+        empty = self._at_end and self.intake.clock.newest < 0
+        self._skew.report(
+            self.of.number,
+            claim=self.intake.clock.claim,
+            holds=not (self.idle.is_idle or empty),
+        )
+
+    def _said(self, taken: Taken) -> Polled:
+        progress = Progress(
+            partition=self.of.number,
+            claim=self.intake.clock.claim,
+            newest=self.intake.clock.newest,
+            caught_up=self._at_end,
+            checkpoint=self.epochs.due(),
+        )
+        batch = Batch(progress, taken.columns, taken.definitions, taken.population)
+        return Polled(batch=batch)
+
+    def _commit(self, *, now: bool = False) -> None:
+        """Tell the broker how far we are, for lag tools only; the state has its own offsets."""
+        due = elapsed_ns() - self._committed_ns > _COMMIT_EVERY_NS
+        if self._durable is None or not (due or now):
+            return
+        self._committed_ns = elapsed_ns()
+        place = Position(self.of.settings.topic, self.of.partition, self._durable)
+        self._durable = None
+        try:
+            self._consumer.commit(offsets=[place], asynchronous=not now)
+        except KafkaException:
+            self._telemetry.source_errors.labels(self.of.settings.topic).inc()
+
+    def _count(self, messages: list[Message], decoded: Decoded, taken: Taken) -> None:
+        key = self.of.settings.topic
+        self._telemetry.messages_in.labels(key).inc(len(messages))
+        self._telemetry.rows_in.labels(key).inc(len(decoded.columns))
+        for reason, count in taken.counts.items():
+            self._telemetry.dead_letters.labels(reason.value).inc(count)
+        for reject in decoded.rejects:
+            self._telemetry.dead_letters.labels(reject.reason).inc()
+
+    def _letters(
+        self, messages: list[Message], decoded: Decoded, taken: Taken
+    ) -> list[DeadLetter]:
+        """Dead letters of rejected messages and rows, and of refused good rows."""
+        letters = [
+            self._letter(
+                messages[reject.message],
+                Reason(reject.reason),
+                reject.detail,
+                row=reject.row,
+            )
+            for reject in decoded.rejects[: self.intake.rate.allow(len(decoded.rejects))]
+        ]
+        for row, reason, detail in taken.refused:
+            message = messages[int(decoded.message[row])]
+            value = self._row_text(message, decoded.columns, row)
+            letters.append(self._letter(message, reason, detail, row=value))
+        return letters
+
+    def _row_text(self, message: Message, columns: Columns, row: int) -> bytes:
+        """Write a good row as JSON; its series is read from the message again, which is rare."""
+        fingerprint = int(columns.fingerprint[row])
+        again = decode_strict([message.value() or b""])
+        series = next(item for item in again.new_series if item.fingerprint == fingerprint)
+        return native_row(series, int(columns.ts[row]), float(columns.value[row]))
+
+    def _letter(
+        self, message: Message, reason: Reason, detail: str, *, row: bytes | None
+    ) -> DeadLetter:
+        return DeadLetter(
+            source=self.of.settings.topic,
+            partition=self.of.partition,
+            offset=message.offset(),
+            reason=reason,
+            detail=detail,
+            key=message.key(),
+            value=(message.value() or b"") if row is None else row,
+            ts=int(message.timestamp()[1]) * MILLISECOND_NS,
+        )

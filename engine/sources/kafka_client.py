@@ -1,0 +1,137 @@
+"""How we talk to Kafka as a reader: client settings, topics, where to begin."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaException
+from confluent_kafka import TopicPartition as Position
+
+from engine.clock import now_ns
+from engine.config.connections import KafkaSource
+from engine.config.durations import MILLISECOND_NS
+from engine.errors import SourceError, UsageError
+
+_REQUEST_TIMEOUT_S = 5.0
+_QUEUE_KBYTES = 32_768
+
+_OURS: Mapping[str, Any] = {
+    # Offsets are committed for lag tools alone; where to go on from stands in our own state.
+    "enable.auto.commit": False,
+    "enable.auto.offset.store": False,
+    # A stored offset that is gone is an error, not a jump to the end.
+    "auto.offset.reset": "error",
+    # The end of a partition must be known: silence there is not lag.
+    "enable.partition.eof": True,
+}
+_DEFAULTS: Mapping[str, Any] = {
+    "queued.max.messages.kbytes": _QUEUE_KBYTES,
+    "queued.min.messages": 100_000,
+    "fetch.queue.backoff.ms": 10,
+    "fetch.wait.max.ms": 50,
+    "fetch.error.backoff.ms": 100,
+    "reconnect.backoff.max.ms": 5_000,
+}
+
+
+def consumer_settings(settings: KafkaSource) -> dict[str, Any]:
+    """Settings for librdkafka's consumer.
+
+    Raises
+    ------
+    UsageError
+        If the configuration sets one that streamgauge relies on.
+    """
+    taken = sorted(set(settings.properties) & {*_OURS, "bootstrap.servers", "group.id"})
+    if taken:
+        raise UsageError(f"sources[].kafka.properties can't set {', '.join(taken)}")
+    return {
+        **_DEFAULTS,
+        **settings.properties,
+        **_OURS,
+        "bootstrap.servers": settings.brokers,
+        "group.id": settings.group,
+    }
+
+
+def partitions_of(settings: KafkaSource) -> list[int]:
+    """Ask the broker for a topic's partitions.
+
+    Raises
+    ------
+    ConnectionError
+        If no broker answers.
+    SourceError
+        If the topic isn't there; the message names those that are.
+    """
+    consumer = Consumer(consumer_settings(settings))
+    try:
+        metadata = consumer.list_topics(timeout=_REQUEST_TIMEOUT_S)
+    except KafkaException as error:
+        raise ConnectionError(f"{settings.brokers} can't be reached: {error.args[0].str()}") from error
+    finally:
+        consumer.close()
+    topic = metadata.topics.get(settings.topic)
+    if topic is None or topic.error is not None:
+        names = sorted(name for name in metadata.topics if not name.startswith("__"))
+        there = ", ".join(names[:20]) or "none"
+        raise SourceError(f"topic {settings.topic} isn't on {settings.brokers}; there are: {there}")
+    return sorted(topic.partitions)
+
+
+def start_offset(consumer: Consumer, settings: KafkaSource, partition: int) -> int:
+    """Offset to begin with where no state says otherwise.
+
+    Raises
+    ------
+    SourceError
+        If the broker doesn't say.
+    """
+    place = Position(settings.topic, partition)
+    try:
+        low, high = consumer.get_watermark_offsets(place, timeout=_REQUEST_TIMEOUT_S)
+        if settings.start.kind == "earliest":
+            return int(low)
+        if settings.start.kind == "latest":
+            return int(high)
+        ts = settings.start.ns if settings.start.kind == "time" else now_ns() - settings.start.ns
+        place.offset = ts // MILLISECOND_NS
+        found = consumer.offsets_for_times([place], timeout=_REQUEST_TIMEOUT_S)[0].offset
+    except KafkaException as error:
+        raise SourceError(
+            f"{settings.brokers} doesn't say where {settings.topic}/{partition} begins: "
+            f"{error.args[0].str()}"
+        ) from error
+    return int(found) if found >= 0 else int(high)
+
+
+def resume_offset(
+    consumer: Consumer,
+    settings: KafkaSource,
+    partition: int,
+    offset: int,
+    warn: Callable[[str], None],
+) -> int:
+    """Check a stored offset against what the topic still holds.
+
+    Raises
+    ------
+    SourceError
+        If it is gone and the configuration does not say what to do then.
+    """
+    place = Position(settings.topic, partition)
+    try:
+        low, high = consumer.get_watermark_offsets(place, timeout=_REQUEST_TIMEOUT_S)
+    except KafkaException as error:
+        raise SourceError(
+            f"{settings.brokers} doesn't answer for {settings.topic}/{partition}: "
+            f"{error.args[0].str()}"
+        ) from error
+    if low <= offset <= high:
+        return offset
+    where = f"stored offset {offset} of {settings.topic}/{partition} is not in {low}..{high}"
+    if settings.on_stale_offset == "error":
+        raise SourceError(
+            f"{where}; set sources[].kafka.on_stale_offset to earliest or latest to accept the gap"
+        )
+    warn(f"{where}; going on from the {settings.on_stale_offset} one")
+    return int(low if settings.on_stale_offset == "earliest" else high)

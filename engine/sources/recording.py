@@ -1,0 +1,178 @@
+"""A recording's file as a source partition: the same event time as live, without a clock."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from engine.events import DeadLetter, Reason, native_row
+from engine.series.columns import Columns
+from engine.series.identity import Series
+from engine.series.pieces import Batch, Progress
+from engine.sources.intake import Intake, Taken
+from engine.sources.reader import Epochs, Polled
+from engine.sources.recording_blocks import Block
+from engine.sources.recording_files import RecordingPartition
+from engine.sources.skew import Skew
+
+_WAIT_S = 0.001
+
+
+class RecordingReader:
+    """Plays one file of a recording in file order.
+
+    A file whose next rows are further ahead of the slowest file than `max_skew` waits, so that
+    files of different times don't fill the buffers.
+
+    Parameters
+    ----------
+    partition : RecordingPartition
+    number : int
+        Its number in the flow.
+    intake : Intake
+    skew : Skew
+    epochs : Epochs
+    rows : int
+        Most rows of a batch.
+    stopping : callable
+        Whether the run is to end early.
+    resume : dict or None
+        Position of the checkpoint to go on from.
+    progress : callable
+        Told of rows as they are played.
+    """
+
+    def __init__(
+        self,
+        partition: RecordingPartition,
+        number: int,
+        *,
+        intake: Intake,
+        skew: Skew,
+        epochs: Epochs,
+        rows: int,
+        stopping: Callable[[], bool],
+        resume: dict[str, Any] | None,
+        progress: Callable[[int], None],
+    ) -> None:
+        self.partition = partition
+        self.number = number
+        self.intake = intake
+        self.epochs = epochs
+        self._skew = skew
+        self._stopping = stopping
+        self._progress = progress
+        self._next_row = resume["row"] if resume else 0
+        if resume:
+            intake.clock.advance_to(resume["newest"] - intake.clock.lateness_ns)
+        self._blocks: Iterator[Block] = partition.blocks(rows, self._next_row)
+        self._block: Block | None = None
+        self._series: dict[int, Series] = {}
+        self._ended = False
+        skew.join(number)
+
+    def poll(self) -> Polled:
+        """Play the next block, or say that the file has ended."""
+        if self.epochs.ending:
+            return Polled(end=True)
+        if self._stopping():
+            self.epochs.ending = True
+            return self._said(Taken(Columns.empty()))
+        self._block = self._block or next(self._blocks, None)
+        if self._block is None:
+            self._ended = self.epochs.ending = True
+            self._skew.report(self.number, claim=self.intake.clock.newest, holds=False, ended=True)
+            return self._said(Taken(Columns.empty()))
+        if len(self._block.columns):
+            position = int(self._block.columns.ts[0])
+            self._skew.report(self.number, claim=position, holds=True)
+            if self._skew.must_wait(self.number, position):
+                waiting = self._said(Taken(Columns.empty())) if self.epochs.due() else Polled()
+                waiting.pause_s = _WAIT_S
+                return waiting
+        block, self._block = self._block, None
+        return self._play(block)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Close the epoch."""
+        self.epochs.close({"row": self._next_row, "newest": self.intake.clock.newest})
+        return {"checkpoints": self.epochs.state()}
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def _play(self, block: Block) -> Polled:
+        for series in block.new_series:
+            self._series[series.fingerprint] = series
+        parts = []
+        new_series = block.new_series
+        begin = 0
+        for position, ts in (*block.advances, (len(block.columns), None)):
+            taken = self.intake.take(block.columns.take(slice(begin, position)), new_series)
+            taken.refused = [(row + begin, why, detail) for row, why, detail in taken.refused]
+            parts.append(taken)
+            new_series = []
+            if ts is not None:
+                self.intake.clock.advance_to(ts)
+            begin = position
+        self._next_row = block.next_row
+        self._progress(len(block.columns))
+        polled = self._said(joined(parts))
+        for taken in parts:
+            for row, reason, detail in taken.refused:
+                polled.dead_letters.append(self._row_letter(block, row, reason, detail))
+        allowed = self.intake.rate.allow(len(block.rejects))
+        for reject in block.rejects[:allowed]:
+            letter = self._letter(
+                reject.message, Reason(reject.reason), reject.detail, reject.row or b"", 0
+            )
+            polled.dead_letters.append(letter)
+        return polled
+
+    def _said(self, taken: Taken) -> Polled:
+        progress = Progress(
+            partition=self.number,
+            claim=self.intake.clock.claim,
+            newest=self.intake.clock.newest,
+            ended=self._ended,
+            checkpoint=self.epochs.due(),
+        )
+        batch = Batch(progress, taken.columns, taken.definitions, taken.population)
+        return Polled(batch=batch)
+
+    def _row_letter(self, block: Block, row: int, reason: Reason, detail: str) -> DeadLetter:
+        series = self._series[int(block.columns.fingerprint[row])]
+        ts = int(block.columns.ts[row])
+        value = native_row(series, ts, float(block.columns.value[row]))
+        return self._letter(int(block.row[row]), reason, detail, value, ts)
+
+    def _letter(self, row: int, reason: Reason, detail: str, value: bytes, ts: int) -> DeadLetter:
+        return DeadLetter(
+            source=self.partition.key,
+            partition=self.number,
+            offset=row,
+            reason=reason,
+            detail=detail,
+            key=None,
+            value=value,
+            ts=ts,
+        )
+
+
+def joined(parts: list[Taken]) -> Taken:
+    """Put parts of one block together."""
+    if len(parts) == 1:
+        return parts[0]
+    columns = Columns(
+        np.concatenate([part.columns.fingerprint for part in parts]),
+        np.concatenate([part.columns.ts for part in parts]),
+        np.concatenate([part.columns.value for part in parts]),
+        np.concatenate([part.columns.flags for part in parts]),
+    )
+    whole = Taken(columns)
+    for part in parts:
+        whole.definitions += part.definitions
+        whole.population += part.population
+        for reason, count in part.counts.items():
+            whole.counts[reason] = whole.counts.get(reason, 0) + count
+    return whole

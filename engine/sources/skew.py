@@ -1,0 +1,69 @@
+"""What the source partitions of one process know of each other.
+
+It decides when a partition pauses and how far an idle one follows; never what a row means.
+"""
+
+from dataclasses import dataclass
+
+from engine.sources.partition_clock import NOT_YET
+
+
+@dataclass(slots=True)
+class _Standing:
+    claim: int = NOT_YET
+    holds: bool = True
+    ended: bool = False
+
+
+class Skew:
+    """Claims of all partitions, to pause those that run ahead and to let idle ones follow.
+
+    Methods are called from worker threads; each changes one entry only.
+
+    Parameters
+    ----------
+    max_skew_ns : int
+        How far a partition may run ahead of the slowest one that is not idle.
+    """
+
+    def __init__(self, max_skew_ns: int) -> None:
+        self.max_skew_ns = max_skew_ns
+        self._standings: dict[int, _Standing] = {}
+
+    def join(self, partition: int) -> None:
+        """Take a partition in, before it reads."""
+        self._standings[partition] = _Standing()
+
+    def report(self, partition: int, *, claim: int, holds: bool, ended: bool = False) -> None:
+        """Say how far a partition is and whether it holds the others back."""
+        standing = self._standings[partition]
+        standing.claim, standing.holds, standing.ended = claim, holds and not ended, ended
+
+    def must_wait(self, partition: int, position: int) -> bool:
+        """Whether a partition at `position` (ns) is too far ahead to read on."""
+        slowest = min(
+            (
+                other.claim
+                for number, other in list(self._standings.items())
+                if other.holds and number != partition
+            ),
+            default=None,
+        )
+        return slowest is not None and position > max(slowest, NOT_YET) + self.max_skew_ns
+
+    def common_claim(self) -> int | None:
+        """The least claim of those that hold the watermark; None if all are idle."""
+        return min(
+            (other.claim for other in list(self._standings.values()) if other.holds), default=None
+        )
+
+    def stood_at(self) -> int:
+        """Where the watermark stands when all are idle: the least claim of any that has one."""
+        return min(
+            (
+                other.claim
+                for other in list(self._standings.values())
+                if not other.ended and other.claim != NOT_YET
+            ),
+            default=NOT_YET,
+        )

@@ -1,0 +1,42 @@
+"""The examples load, and what they name exists."""
+
+from pathlib import Path
+
+import pytest
+
+from engine.config import load_config
+from engine.rules.load import load_rule_file
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+
+@pytest.fixture(scope="module")
+def config():
+    return load_config(EXAMPLES / "metrics.yaml", environment={}, need_sources=True)
+
+
+@pytest.fixture(scope="module")
+def groups(config):
+    paths = [path for glob in config.rules.files for path in config.folder.glob(glob)]
+    found = []
+    for path in paths:
+        found += load_rule_file(
+            path,
+            name=path.name,
+            default_interval_ns=config.rules.interval_ns,
+            max_window_ns=config.rules.max_window_ns,
+        )
+    return found
+
+
+def test_the_brokers_come_from_the_environment(config):
+    path = EXAMPLES / "metrics.yaml"
+    other = load_config(path, environment={"KAFKA_BROKERS": "kafka:9092"})
+    assert config.sources[0].kafka.brokers == "localhost:9092"
+    assert other.sources[0].kafka.brokers == other.sinks[0].kafka.brokers == "kafka:9092"
+
+
+def test_the_options_speak_of_alerts_that_exist(config, groups):
+    names = {rule.name for group in groups for rule in group.rules}
+    assert len(names) >= 3
+    assert {option.alert for option in config.rule_options} <= names
