@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.kernels.leaf import leaf
+from engine.kernels.jit import in_place
 
 WORD_PADDING = 8
 """Bytes that must follow the last span in a buffer, because spans are read in words of eight."""
@@ -29,7 +29,7 @@ _HASH, _FINGERPRINT, _START, _LENGTHS = range(4)
 NAME_START, NAME_LENGTH, LABELS_START, LABELS_LENGTH = range(4)
 
 
-@leaf
+@in_place
 def load_word(buffer: Any, position: Any) -> Any:
     """Read eight bytes, the first lowest; LLVM makes one load of it."""
     index = np.uint64(position)
@@ -39,13 +39,13 @@ def load_word(buffer: Any, position: Any) -> Any:
     return word
 
 
-@leaf
+@in_place
 def _tail(word: Any, length: int) -> Any:
     """Keep only the first `length` bytes, 1 to 7, of a word."""
     return word << np.uint64(64 - 8 * length)
 
 
-@leaf
+@in_place
 def hash_bytes(buffer: Any, start: int, length: int, seed: Any) -> Any:
     """Hash a span word by word: xor, multiply by an odd constant, rotate."""
     odd = np.uint64(0x9E3779B97F4A7C15)  # 2**64 / golden ratio, made odd (Knuth 6.4)
@@ -60,7 +60,7 @@ def hash_bytes(buffer: Any, start: int, length: int, seed: Any) -> Any:
     return state ^ state >> np.uint64(32)
 
 
-@leaf
+@in_place
 def equal_bytes(left: Any, left_start: int, right: Any, right_start: int, length: int) -> bool:
     """Compare two spans of equal length."""
     offset = 0
@@ -74,20 +74,20 @@ def equal_bytes(left: Any, left_start: int, right: Any, right_start: int, length
     return _tail(difference, length - offset) == np.uint64(0)
 
 
-@leaf
+@in_place
 def _hash_identity(buffer: Any, spans: Any, row: int, hash_mask: Any) -> Any:
     name_hash = hash_bytes(buffer, spans[row, NAME_START], spans[row, NAME_LENGTH], 0)
     labels_start, labels_length = spans[row, LABELS_START], spans[row, LABELS_LENGTH]
     return hash_bytes(buffer, labels_start, labels_length, name_hash) & hash_mask
 
 
-@leaf
+@in_place
 def _pack(name_length: int, labels_length: int) -> Any:
     """Put both lengths into one word that is never 0, which marks a free slot."""
     return np.uint64(name_length + 1) << np.uint64(32) | np.uint64(labels_length)
 
 
-@leaf
+@in_place
 def _slot(table: Any, identity_hash: Any) -> Any:
     """Give the slot that holds an entry with this hash or is free for it; -1 if neither is near."""
     slots_mask = np.uint64(len(table) - 1)
@@ -98,7 +98,7 @@ def _slot(table: Any, identity_hash: Any) -> Any:
     return -1
 
 
-@leaf
+@in_place
 def _is_in(table: Any, slot: int, arena: Any, buffer: Any, spans: Any, row: int) -> bool:
     """Tell whether a slot's entry has the bytes of a row's identity."""
     name_length, labels_length = spans[row, NAME_LENGTH], spans[row, LABELS_LENGTH]
@@ -110,7 +110,7 @@ def _is_in(table: Any, slot: int, arena: Any, buffer: Any, spans: Any, row: int)
     )
 
 
-@leaf
+@in_place
 def _find_all(
     table: Any,
     arena: Any,
@@ -141,7 +141,7 @@ def _find_all(
     return misses
 
 
-@leaf
+@in_place
 def _add(
     table: Any, arena: Any, used: int, buffer: Any, spans: Any, hash_mask: Any, fingerprint: Any
 ) -> int:
@@ -162,7 +162,7 @@ def _add(
     return used + name_length + labels_length
 
 
-@leaf
+@in_place
 def _rehash(old: Any, new: Any) -> None:
     """Move all entries into a larger, empty table."""
     for row in range(len(old)):

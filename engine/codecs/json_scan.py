@@ -29,7 +29,7 @@ from engine.codecs.json_tokens import (
     string_token_end,
 )
 from engine.codecs.timestamps import MILLISECOND_NS, TIMESTAMP_NS_MAX, parse_rfc3339
-from engine.kernels.leaf import leaf
+from engine.kernels.jit import in_place
 from engine.kernels.parse_float import parse_number
 
 SEPARATOR = b"\0"
@@ -50,7 +50,7 @@ _NAN_WORD, _INF_WORD, _PLUS_INF_WORD, _MINUS_INF_WORD = (
 _TS_MS_MAX = TIMESTAMP_NS_MAX // MILLISECOND_NS
 
 
-@leaf
+@in_place
 def _scan_key(buffer: Any, position: int) -> tuple[int, int]:
     """Read a key with its colon; gives its bit and the value's place, or 0 and where it began."""
     begin = position
@@ -71,7 +71,7 @@ def _scan_key(buffer: Any, position: int) -> tuple[int, int]:
     return key, skip_space(buffer, position + 1)
 
 
-@leaf
+@in_place
 def _scan_ts(buffer: Any, position: int) -> tuple[int, int]:
     """Read epoch milliseconds as an integer, or RFC 3339; gives the next position, nanoseconds."""
     if buffer[position] == QUOTE:
@@ -95,7 +95,7 @@ def _scan_ts(buffer: Any, position: int) -> tuple[int, int]:
     return position, milliseconds * MILLISECOND_NS
 
 
-@leaf
+@in_place
 def _scan_value(buffer: Any, position: int) -> tuple[int, Any]:
     """Read a number or one of the texts for what JSON has no number; gives next position, value."""
     if buffer[position] != QUOTE:
@@ -112,7 +112,7 @@ def _scan_value(buffer: Any, position: int) -> tuple[int, Any]:
     return (position + 5 if unsigned == np.uint64(_NAN_WORD) else UNSURE), np.nan
 
 
-@leaf
+@in_place
 def _scan_row(buffer: Any, position: int, row: int, ts: Any, value: Any, spans: Any) -> int:
     """Read one row into the columns at `row`; gives the position behind it."""
     if buffer[position] != OPEN_BRACE:
@@ -149,7 +149,7 @@ def _scan_row(buffer: Any, position: int, row: int, ts: Any, value: Any, spans: 
             return UNSURE
 
 
-@leaf
+@in_place
 def _scan_message(
     buffer: Any, position: int, row: int, ts: Any, value: Any, spans: Any
 ) -> tuple[int, int]:
@@ -176,7 +176,7 @@ def _scan_message(
         position = skip_space(buffer, position + 1)
 
 
-@leaf
+@in_place
 def scan(
     buffer: Any, lengths: Any, plain: Any, ts: Any, value: Any, message: Any, spans: Any
 ) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from engine.codecs.interning import load_word
-from engine.kernels.leaf import leaf
+from engine.kernels.jit import in_place
 from engine.kernels.parse_float import parse_number
 
 UNSURE = -1
@@ -27,7 +27,7 @@ _TRUE_WORD, _FALSE_WORD, _NULL_WORD = (
 _EVERY_BYTE = 0x0101010101010101  # times a byte: eight of them
 
 
-@leaf
+@in_place
 def skip_space(buffer: Any, position: int) -> int:
     """Give the position of the first byte that is no whitespace."""
     while (
@@ -40,7 +40,7 @@ def skip_space(buffer: Any, position: int) -> int:
     return position
 
 
-@leaf
+@in_place
 def _marks(word: Any, character: int) -> Any:
     """Set the highest bit of every byte of `word` that equals `character`, and no other bit."""
     low_bits = np.uint64(0x7F7F7F7F7F7F7F7F)
@@ -48,7 +48,7 @@ def _marks(word: Any, character: int) -> Any:
     return ~(((difference & low_bits) + low_bits) | difference | low_bits)
 
 
-@leaf
+@in_place
 def _may_end_labels(word: Any) -> bool:
     """Tell whether a byte of `word` is a closing brace, a backslash or below 0x20.
 
@@ -59,14 +59,14 @@ def _may_end_labels(word: Any) -> bool:
     return _marks(word, CLOSE_BRACE) | _marks(word, BACKSLASH) | control != np.uint64(0)
 
 
-@leaf
+@in_place
 def _quotes_parity(word: Any) -> Any:
     """Tell whether `word` holds an odd number of quotes; the product's top byte counts them."""
     ones = _marks(word, QUOTE) >> np.uint64(7)
     return (ones * np.uint64(_EVERY_BYTE) >> np.uint64(56)) & np.uint64(1)
 
 
-@leaf
+@in_place
 def string_end(buffer: Any, position: int) -> int:
     """Give the position of the quote that ends the string whose text begins at `position`."""
     while True:
@@ -82,7 +82,7 @@ def string_end(buffer: Any, position: int) -> int:
         position += 1
 
 
-@leaf
+@in_place
 def plain_string_end(buffer: Any, position: int) -> int:
     """Do what `string_end` does for a string that reads as it is written: ASCII, no escapes."""
     while True:
@@ -94,7 +94,7 @@ def plain_string_end(buffer: Any, position: int) -> int:
         position += 1
 
 
-@leaf
+@in_place
 def labels_end(buffer: Any, position: int) -> int:
     """Give the position behind the first closing brace that is not inside a string.
 
@@ -130,7 +130,7 @@ def labels_end(buffer: Any, position: int) -> int:
             position += 1
 
 
-@leaf
+@in_place
 def string_token_end(buffer: Any, position: int) -> int:
     """Give the position behind the string whose opening quote is at `position`."""
     if buffer[position] != QUOTE:
@@ -139,7 +139,7 @@ def string_token_end(buffer: Any, position: int) -> int:
     return end + 1 if end >= 0 else UNSURE
 
 
-@leaf
+@in_place
 def foreign_end(buffer: Any, position: int) -> int:
     """Give the position behind a foreign key and its value, which must not be nested."""
     if buffer[position] != QUOTE:

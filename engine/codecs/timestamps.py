@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.kernels.leaf import leaf
+from engine.kernels.jit import in_place
 
 MILLISECOND_NS = 1_000_000
 SECOND_NS = 1_000_000_000
@@ -25,7 +25,7 @@ _CONTEXT = Context(prec=40, rounding=ROUND_FLOOR)
 _NANOSECOND_MS = Decimal("1e-6")
 
 
-@leaf
+@in_place
 def _number(buffer: Any, position: int, digits: int) -> int:
     """Read exactly `digits` decimal digits; -1 if one of the bytes is none."""
     number = 0
@@ -37,7 +37,7 @@ def _number(buffer: Any, position: int, digits: int) -> int:
     return number
 
 
-@leaf
+@in_place
 def days_from_civil(year: int, month: int, day: int) -> int:
     """Days from 1970-01-01 to a date of the Gregorian calendar (H. Hinnant's algorithm)."""
     if month <= 2:
@@ -55,14 +55,14 @@ def days_from_civil(year: int, month: int, day: int) -> int:
     )
 
 
-@leaf
+@in_place
 def _days_in_month(year: int, month: int) -> int:
     if month == 2:
         return 29 if year % 4 == 0 and (year % 100 != 0 or year % 400 == 0) else 28
     return 30 if month in (4, 6, 9, 11) else 31
 
 
-@leaf
+@in_place
 def _offset_s(buffer: Any, position: int, end: int) -> int:
     """Read ``Z`` or ``+hh:mm`` up to `end`; a day in seconds, which no offset is, if malformed."""
     if end - position == 1:
@@ -77,7 +77,7 @@ def _offset_s(buffer: Any, position: int, end: int) -> int:
     return -(hour * 3600 + minute * 60) if buffer[position] == _DASH else _DAY_S
 
 
-@leaf
+@in_place
 def _civil_s(buffer: Any, start: int) -> int:
     """Read ``yyyy-mm-ddThh:mm:ss`` as seconds since the epoch; `_NO_TIME` if malformed."""
     year = _number(buffer, start, 4)
@@ -99,7 +99,7 @@ def _civil_s(buffer: Any, start: int) -> int:
     return days_from_civil(year, month, day) * _DAY_S + hour * 3600 + minute * 60 + second
 
 
-@leaf
+@in_place
 def _fraction_ns(buffer: Any, position: int, end: int) -> tuple[int, int]:
     """Read the digits behind a point; gives the next position (-1 if there is none) and ns."""
     begin = position
@@ -112,7 +112,7 @@ def _fraction_ns(buffer: Any, position: int, end: int) -> tuple[int, int]:
     return (position if position > begin else _BAD), fraction_ns
 
 
-@leaf
+@in_place
 def parse_rfc3339(buffer: Any, start: int, end: int) -> int:
     """Read a date and time of RFC 3339 section 5.6.
 

@@ -15,7 +15,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.detectors.in_place import in_place
+from engine.kernels.jit import in_place
 
 CALIBRATION_BUCKET_NS = 60_000_000_000
 """Rows of a bucket (a multiple of this since the epoch) share the boundary of those before it."""

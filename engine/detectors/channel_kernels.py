@@ -13,7 +13,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.detectors.in_place import in_place
+from engine.kernels.jit import in_place
 
 LEVEL, SPREAD, COUNT = 0, 1, 2
 BLOCKS = 3

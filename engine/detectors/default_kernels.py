@@ -24,8 +24,8 @@ from engine.detectors.channel_kernels import (
     observe,
     tame,
 )
-from engine.detectors.in_place import in_place
 from engine.detectors.rhythm_kernels import BIN_NS, end_visit, rhythm_at
+from engine.kernels.jit import in_place
 
 NEVER_NS = np.iinfo(np.int64).min
 """`last_ts` of a slot that has seen nothing."""

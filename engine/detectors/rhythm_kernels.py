@@ -8,7 +8,7 @@ the sampling interval.
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.detectors.in_place import in_place
+from engine.kernels.jit import in_place
 
 DAY_NS = 86_400_000_000_000
 BINS = 96

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.kernels.leaf import leaf
+from engine.kernels.jit import in_place
 
 SMALLEST_POWER = -342
 """With at most 19 digits, everything below rounds to zero."""
@@ -57,7 +57,7 @@ _POWERS_OF_FIVE = _power_table()  # [power, (high, low)]
 _POWERS_OF_TEN = np.array([float(10**power) for power in range(23)])  # all exact
 
 
-@leaf
+@in_place
 def multiply_wide(a: Any, b: Any) -> tuple[Any, Any]:
     """Give the high and low 64 bits of the product of two uint64."""
     low_half = np.uint64(0xFFFFFFFF)
@@ -71,7 +71,7 @@ def multiply_wide(a: Any, b: Any) -> tuple[Any, Any]:
     return high, (other_middle << half) | (low & low_half)
 
 
-@leaf
+@in_place
 def leading_zeros(word: Any) -> int:
     """Count the zero bits above the highest set bit of a uint64 that is not zero."""
     count = 0
@@ -82,7 +82,7 @@ def leading_zeros(word: Any) -> int:
     return count
 
 
-@leaf
+@in_place
 def eisel_lemire(mantissa: Any, power: int) -> Any:
     """Give the float64 nearest to ``mantissa * 10**power``, ties to even.
 
@@ -137,7 +137,7 @@ def eisel_lemire(mantissa: Any, power: int) -> Any:
     return np.uint64(fraction | (np.uint64(exponent) << np.uint64(_MANTISSA_BITS))).view(np.float64)
 
 
-@leaf
+@in_place
 def nearest_float(mantissa: Any, power: int) -> Any:
     """Do what `eisel_lemire` does, with one exact operation where that is enough (Clinger)."""
     if mantissa <= np.uint64(1 << 53):
@@ -148,7 +148,7 @@ def nearest_float(mantissa: Any, power: int) -> Any:
     return eisel_lemire(mantissa, power)
 
 
-@leaf
+@in_place
 def read_digits(buffer: Any, position: int, mantissa: Any, digits: int) -> tuple[int, Any, int]:
     """Read a run of decimal digits on to `mantissa`, which holds `digits` significant ones.
 
@@ -170,7 +170,7 @@ def read_digits(buffer: Any, position: int, mantissa: Any, digits: int) -> tuple
         position += 1
 
 
-@leaf
+@in_place
 def read_exponent(buffer: Any, position: int) -> tuple[int, int]:
     """Read what follows ``e``: an optional sign and digits; gives position (-1: no digits), value.
 
@@ -188,7 +188,7 @@ def read_exponent(buffer: Any, position: int) -> tuple[int, int]:
     return position if position > begin else -1, -exponent if negative else exponent
 
 
-@leaf
+@in_place
 def parse_number(buffer: Any, position: int) -> tuple[int, Any]:
     """Read a JSON number (RFC 8259 section 6) and give the nearest float64, as ``float(text)``.
 

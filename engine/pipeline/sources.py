@@ -83,6 +83,7 @@ class SourceOpener:
     progress: Callable[[int], None]
     skew: Skew = field(init=False)
     rate: DeadLetterRate = field(init=False)
+    _open: dict[str, Reader] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.skew = Skew(self.plan.config.time.max_skew_ns)
@@ -92,6 +93,14 @@ class SourceOpener:
         """Functions that open each partition, given its resume state."""
         return {key: self._opener(key, number) for number, key in enumerate(self.partitions)}
 
+    def lag(self) -> dict[str, int]:
+        """Records behind the end, by Kafka partition."""
+        return {
+            key: reader.lag()
+            for key, reader in list(self._open.items())
+            if isinstance(reader, KafkaReader)
+        }
+
     def _opener(self, key: str, number: int) -> Callable[[Any | None], Reader]:
         def open_partition(resume: Any | None) -> Reader:
             partition = self.partitions[key]
@@ -100,19 +109,12 @@ class SourceOpener:
             if resume is not None:
                 epochs.restore(resume["checkpoints"])
                 begin = self._resume_position(epochs)
-            if isinstance(partition, KafkaPartition):
-                return self._open_kafka(partition, epochs, resume, begin)
-            return RecordingReader(
-                partition,
-                number,
-                intake=self._intake(),
-                skew=self.skew,
-                epochs=epochs,
-                rows=self.plan.config.batch.rows,
-                stopping=self.stopping,
-                resume=begin,
-                progress=self.progress,
+            self._open[key] = reader = (
+                self._open_kafka(partition, epochs, resume, begin)
+                if isinstance(partition, KafkaPartition)
+                else self._open_recording(partition, number, epochs, begin)
             )
+            return reader
 
         return open_partition
 
@@ -131,6 +133,25 @@ class SourceOpener:
             max_ahead_ns=time.max_ahead_ns,
             detectors_of=self.plan.detectors_of,
             rate=self.rate,
+        )
+
+    def _open_recording(
+        self,
+        partition: RecordingPartition,
+        number: int,
+        epochs: Epochs,
+        begin: dict[str, Any] | None,
+    ) -> RecordingReader:
+        return RecordingReader(
+            partition,
+            number,
+            intake=self._intake(),
+            skew=self.skew,
+            epochs=epochs,
+            rows=self.plan.config.batch.rows,
+            stopping=self.stopping,
+            resume=begin,
+            progress=self.progress,
         )
 
     def _open_kafka(

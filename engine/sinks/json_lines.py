@@ -7,6 +7,7 @@ from typing import Any
 
 from engine.errors import SinkError
 from engine.series.blocks import CheckpointId
+from engine.sinks.files import writing
 from engine.sinks.lane import Marks, Usable
 
 
@@ -41,22 +42,20 @@ class JsonLinesLane:
         self._encode = encode
         self._marks, self._position = Marks.load(resume or ()).rewind(usable)
         self._position_lasting = self._position
-        try:
+        with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            # Without a buffer, nothing is left behind to be written after an error.
-            self._file = open(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "wb", buffering=0)  # noqa: PTH123, SIM115
+            path.touch()
             missing = self._position - path.stat().st_size
-            if missing <= 0:
-                self._file.truncate(self._position)
-                self._file.seek(self._position)
-        except OSError as error:
-            raise SinkError(f"{path}: can't be opened: {error.strerror}") from error
         if missing > 0:
-            self._file.close()
             raise SinkError(
                 f"{path}: {missing} bytes of what was written before are missing; put them back, "
                 "or remove the state folder to start anew"
             )
+        with writing(path):
+            # Without a buffer, nothing is left behind to be written after an error.
+            self._file = path.open("r+b", buffering=0)
+            self._file.truncate(self._position)
+            self._file.seek(self._position)
 
     def write(self, items: list[Any]) -> None:
         """Append records; a reader sees them at once.
@@ -71,11 +70,9 @@ class JsonLinesLane:
             return
         rest = memoryview(b"\n".join([*lines, b""]))
         self._position += len(rest)
-        try:
+        with writing(self._path):
             while rest:
                 rest = rest[self._file.write(rest) :]
-        except OSError as error:
-            raise SinkError(f"{self._path}: can't be written: {error.strerror}") from error
 
     def mark(self, checkpoint: CheckpointId) -> None:
         """Remember the file's length at a checkpoint, and make it last.
@@ -107,8 +104,6 @@ class JsonLinesLane:
     def _make_last(self) -> None:
         if self._position == self._position_lasting:
             return
-        try:
+        with writing(self._path):
             os.fsync(self._file.fileno())
-        except OSError as error:
-            raise SinkError(f"{self._path}: can't be written: {error.strerror}") from error
         self._position_lasting = self._position

@@ -105,6 +105,4 @@ class Marks:
     @classmethod
     def load(cls, dumped: tuple[tuple[int, int, int], ...]) -> Self:
         """Read a snapshot back."""
-        return cls(
-            tuple((CheckpointId(run, epoch), position) for run, epoch, position in dumped)
-        )
+        return cls(tuple((CheckpointId(run, epoch), position) for run, epoch, position in dumped))

@@ -153,6 +153,12 @@ class KafkaReader:
             "idle": self.idle.state(),
         }
 
+    def lag(self) -> int:
+        """Records between our place and the end, as far as the client has heard."""
+        place = Position(self.of.settings.topic, self.of.partition)
+        _, high = self._consumer.get_watermark_offsets(place, cached=True)
+        return max(0, int(high) - self._offset)
+
     def close(self) -> None:
         """Leave the broker."""
         self._commit(now=True)
@@ -273,7 +279,10 @@ class KafkaReader:
         place = Position(self.of.settings.topic, self.of.partition, self._durable)
         self._durable = None
         try:
-            self._consumer.commit(offsets=[place], asynchronous=not now)
+            if now:
+                self._consumer.commit(offsets=[place], asynchronous=False)
+            else:
+                self._consumer.commit(offsets=[place], asynchronous=True)
         except KafkaException:
             self._telemetry.source_errors.labels(self.of.settings.topic).inc()
 
