@@ -191,9 +191,9 @@ class BatchConfig(Section, frozen=True, kw_only=True):
 class Config(Section, frozen=True, kw_only=True):
     """The whole configuration; `Config()` holds the defaults.
 
-    `file` is its name, for messages. `folder` is the folder of the file: rule files and recordings are relative to it, since they
-    are kept beside it. What is written (`state.dir`, a sink's `folder`) is relative to the working
-    directory.
+    `file` is the file's name, for messages. `folder` is its folder: rule files and recordings are
+    relative to it, since they are kept beside it. What is written (`state.dir`, a sink's `folder`)
+    is relative to the working directory.
     """
 
     planned_keys: ClassVar[tuple[str, ...]] = ("models",)

@@ -15,6 +15,8 @@ OPTIONS: dict[str, Any] = {
     "error_model": "numpy",
 }
 
+IN_PLACE_OPTIONS: dict[str, Any] = {**OPTIONS, "_nrt": False}
+
 
 def kernel(function: F) -> F:
     """Compile a free function over arrays with the project's options."""
@@ -28,4 +30,4 @@ def in_place(function: F) -> F:
     inline: half of a row's time where small functions share one row. What makes no array needs no
     counting, and Numba refuses to compile an allocation here.
     """
-    return cast("F", njit(**OPTIONS, _nrt=False)(function))
+    return cast("F", njit(**IN_PLACE_OPTIONS)(function))

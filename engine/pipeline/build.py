@@ -46,7 +46,8 @@ def rule_files(config: Config) -> tuple[list[RuleFile], list[Problem]]:
     found: dict[str, RuleFile] = {}
     problems = []
     for pattern in config.rules.files:
-        matches = sorted(glob.glob(str(config.beside(pattern)), recursive=True))
+        # Path.glob takes no absolute patterns, which are allowed here.
+        matches = sorted(glob.glob(str(config.beside(pattern)), recursive=True))  # noqa: PTH207
         if not matches:
             problems.append(
                 Problem(pattern, 0, 0, f"no rule file matches it in {config.folder.resolve()}")

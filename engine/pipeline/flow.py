@@ -12,6 +12,7 @@ from engine.pipeline.plan import FlowPlan
 from engine.pipeline.series_shard import SeriesShard
 from engine.pipeline.shard_names import balanced_names
 from engine.pipeline.steps import (
+    Failure,
     LanePart,
     ShardPart,
     SinkParts,
@@ -51,6 +52,7 @@ class FlowParts:
     store: CheckpointStore | None
     final: CheckpointId | None
     observer: Observer
+    failure: Failure
 
 
 def build_flow(parts: FlowParts) -> Dataflow:
@@ -62,7 +64,7 @@ def build_flow(parts: FlowParts) -> Dataflow:
     shard_names = balanced_names("s", plan.shards)
     lane_names = balanced_names("r", LANES)
     flow = Dataflow("streamgauge")
-    polled = op.input("source", flow, SourceParts(parts.sources))
+    polled = op.input("source", flow, SourceParts(parts.sources, parts.failure))
 
     def keyed_pieces(item: Polled) -> list[tuple[str, Any]]:
         return [
@@ -108,6 +110,6 @@ def build_flow(parts: FlowParts) -> Dataflow:
     )
     addressed = op.map("output", said, lambda item: (item.output, item))
     for name, open_lane in parts.sinks.items():
-        op.output(name, addressed, SinkParts(OUTPUTS, open_lane, observer.sink))
+        op.output(name, addressed, SinkParts(OUTPUTS, open_lane, observer.sink, parts.failure))
     return flow
 

@@ -57,6 +57,15 @@ class Observer:
             counts[status] += 1
         return counts
 
+    def dead_letters(self) -> dict[str, int]:
+        """Messages and rows rejected so far, written or not, by reason."""
+        return {
+            sample.labels["reason"]: int(sample.value)
+            for metric in self.telemetry.dead_letters.collect()
+            for sample in metric.samples
+            if sample.name.endswith("_total") and sample.value
+        }
+
     def shard(self, shard: SeriesShard, output: ShardOutput) -> None:
         """Hear from a series shard."""
         telemetry = self.telemetry

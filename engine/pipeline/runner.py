@@ -28,6 +28,7 @@ from engine.pipeline.serve import Heartbeat, PartitionWatch, serve_http
 from engine.pipeline.sinks import open_sinks
 from engine.pipeline.sources import SourceOpener, SourcePartition, list_partitions
 from engine.pipeline.state_folder import StateFolder
+from engine.pipeline.steps import Failure
 from engine.rules.plan import LANES
 from engine.sources.journal import Journal
 from engine.sources.reader import CheckpointPlan
@@ -101,6 +102,7 @@ class Run:
     on_progress: Callable[[int], None] = lambda _: None
     stop: Stop = field(default_factory=Stop)
     telemetry: Telemetry = field(default_factory=lambda: Telemetry(__version__))
+    failure: Failure = field(default_factory=Failure)
     observer: Observer = field(init=False)
 
     def __post_init__(self) -> None:
@@ -143,15 +145,14 @@ class Run:
                     run_main(flow, **settings)
                 else:
                     cluster_main(flow, [], 0, worker_count_per_proc=self.workers, **settings)
-            except StreamgaugeError:
-                raise
             except BaseException as error:
-                cause = _cause(error)
+                cause = self.failure.error or _cause(error)
                 if cause is not None:
                     raise cause from error
                 raise
             finally:
                 gc.unfreeze()
+            self.failure.raise_noted()
 
     def find_partitions(self) -> dict[str, SourcePartition]:
         """List all partitions; a broker that can't be reached is asked again, ever more slowly."""
@@ -205,6 +206,7 @@ def prepared(
         store=store,
         final=checkpoints.final if checkpoints else None,
         observer=run.observer,
+        failure=run.failure,
     )
     try:
         with Heartbeat(config, run.observer, opener), PartitionWatch(config, partitions, run.stop):

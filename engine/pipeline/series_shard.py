@@ -75,7 +75,7 @@ class SeriesShard:
             self.watermark.update(piece.progress)
             caught_up = caught_up or piece.progress.caught_up or piece.progress.ended
         watermark = self.watermark.advance()
-        if watermark == self._handled or watermark == NOT_YET:
+        if watermark in (self._handled, NOT_YET):
             return output
         if caught_up or len(self.pending) >= _READY_ROWS or self.leaves.next_tick(watermark):
             self._handle_through(watermark, output)
@@ -85,7 +85,7 @@ class SeriesShard:
         """Handle all that the watermark has passed, at the end of the input."""
         output = ShardOutput()
         watermark = self.watermark.advance()
-        if watermark != self._handled and watermark != NOT_YET:
+        if watermark not in (self._handled, NOT_YET):
             self._handle_through(watermark, output)
         return output
 

@@ -46,7 +46,7 @@ def serve_http(config: HttpConfig, observer: Observer) -> Iterator[None]:
         return
 
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802
+        def do_GET(self) -> None:
             status, kind, body = _page(self.path, observer)
             self.send_response(status)
             self.send_header("Content-Type", kind)

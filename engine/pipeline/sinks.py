@@ -3,12 +3,34 @@
 from collections.abc import Sequence
 from typing import Any
 
-from engine.config.connections import Sink
+from msgspec.structs import replace
+
+from engine.config.connections import KafkaSink, Sink
+from engine.config.schema import Config
+from engine.errors import UsageError
 from engine.pipeline.flow import OpenLane
 from engine.series.blocks import CheckpointId, CheckpointStore
 from engine.sinks.folder import FolderLanes
 from engine.sinks.kafka import KafkaLanes
 from engine.sinks.lane import Lane, LaneMaker
+from engine.sinks.topics import ensure_topics
+
+
+def with_sinks(config: Config) -> Config:
+    """Give a configuration without sinks those of its first Kafka source's cluster.
+
+    Raises
+    ------
+    UsageError
+        There is no Kafka source to write beside.
+    """
+    if config.sinks:
+        return config
+    for source in config.sources:
+        if source.kafka is not None:
+            sink = KafkaSink(brokers=source.kafka.brokers, properties=source.kafka.properties)
+            return replace(config, sinks=(Sink(kafka=sink),))
+    raise UsageError("the configuration has no sinks; add `sinks: [{folder: {path: out}}]`")
 
 
 def open_sinks(sinks: Sequence[Sink], store: CheckpointStore | None) -> dict[str, OpenLane]:
@@ -23,6 +45,7 @@ def open_sinks(sinks: Sequence[Sink], store: CheckpointStore | None) -> dict[str
     for number, sink in enumerate(sinks):
         maker: LaneMaker
         if sink.kafka is not None:
+            ensure_topics(sink.kafka)
             maker = KafkaLanes(sink.kafka)
         elif sink.folder is not None:
             maker = FolderLanes(sink.folder)

@@ -152,6 +152,7 @@ class SourceOpener:
             stopping=self.stopping,
             resume=begin,
             progress=self.progress,
+            telemetry=self.telemetry,
         )
 
     def _open_kafka(
@@ -193,7 +194,11 @@ class SourceOpener:
         consumer = Consumer(consumer_settings(partition.settings))
         try:
             offset = resume_offset(
-                consumer, partition.settings, partition.partition, int(begin["offset"]), _log.warning
+                consumer,
+                partition.settings,
+                partition.partition,
+                int(begin["offset"]),
+                _log.warning,
             )
         finally:
             consumer.close()

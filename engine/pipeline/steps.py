@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
+from bytewax.inputs import AbortExecution, FixedPartitionedSource, StatefulSourcePartition
 from bytewax.operators import StatefulBatchLogic
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
 from engine.clock import utc_after
+from engine.errors import StreamgaugeError
 from engine.pipeline.series_shard import SeriesShard, ShardOutput
 from engine.rules.lane import Closed, RuleLane
 from engine.rules.plan import LANES
@@ -25,15 +26,37 @@ Manifest = tuple[int, tuple[CheckpointId, ...]]
 """A part's number and the checkpoints that it has taken: all that Bytewax snapshots of it."""
 
 
+@dataclass
+class Failure:
+    """The first error that ended the flow, as Bytewax wraps or hides what its callbacks raise."""
+
+    error: StreamgaugeError | None = None
+
+    def note(self, error: StreamgaugeError) -> None:
+        """Keep the first error."""
+        self.error = self.error or error
+
+    def raise_noted(self) -> None:
+        """Raise what was noted."""
+        if self.error is not None:
+            raise self.error
+
+
 class SourcePart(StatefulSourcePartition[Polled, Any]):
     """A source partition."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, failure: Failure) -> None:
         self.reader = reader
+        self._failure = failure
         self._pause_s = 0.0
 
     def next_batch(self) -> Iterable[Polled]:
-        polled = self.reader.poll()
+        try:
+            polled = self.reader.poll()
+        except StreamgaugeError as error:
+            # Ends the flow at once, without a snapshot and without a panic's noise.
+            self._failure.note(error)
+            raise AbortExecution from error
         if polled.end:
             raise StopIteration
         self._pause_s = polled.pause_s
@@ -52,15 +75,18 @@ class SourcePart(StatefulSourcePartition[Polled, Any]):
 class SourceParts(FixedPartitionedSource[Polled, Any]):
     """All partitions of the flow's sources, by key."""
 
-    def __init__(self, open_part: dict[str, Callable[[Any | None], Reader]]) -> None:
+    def __init__(
+        self, open_part: dict[str, Callable[[Any | None], Reader]], failure: Failure
+    ) -> None:
         self._open_part = open_part
+        self._failure = failure
 
     def list_parts(self) -> list[str]:
         return list(self._open_part)
 
     def build_part(self, step_id: str, for_part: str, resume_state: Any | None) -> SourcePart:
         del step_id
-        return SourcePart(self._open_part[for_part](resume_state))
+        return SourcePart(self._open_part[for_part](resume_state), self._failure)
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,9 +290,10 @@ class LanePart(_Stateful[ToLane, ToSink]):
 class SinkPart(StatefulSinkPartition[ToSink, Any]):
     """One output's lane of a sink."""
 
-    def __init__(self, lane: Lane, observe: Callable[[ToSink], None]) -> None:
+    def __init__(self, lane: Lane, observe: Callable[[ToSink], None], failure: Failure) -> None:
         self.lane = lane
         self._observe = observe
+        self._failure = failure
         self._marked: CheckpointId | None = None
 
     def write_batch(self, values: list[ToSink]) -> None:
@@ -285,7 +312,11 @@ class SinkPart(StatefulSinkPartition[ToSink, Any]):
         return self.lane.snapshot()
 
     def close(self) -> None:
-        self.lane.close()
+        try:
+            self.lane.close()
+        except StreamgaugeError as error:
+            # Raised here, in a destructor, it would abort the process.
+            self._failure.note(error)
 
 
 class SinkParts(FixedPartitionedSink[ToSink, Any]):
@@ -296,7 +327,9 @@ class SinkParts(FixedPartitionedSink[ToSink, Any]):
         outputs: Sequence[str],
         open_lane: Callable[[str, Any | None], Lane],
         observe: Callable[[ToSink], None],
+        failure: Failure,
     ) -> None:
+        self._failure = failure
         self._outputs = sorted(outputs)  # Bytewax numbers parts in this order
         self._open_lane = open_lane
         self._observe = observe
@@ -309,7 +342,7 @@ class SinkParts(FixedPartitionedSink[ToSink, Any]):
 
     def build_part(self, step_id: str, for_part: str, resume_state: Any | None) -> SinkPart:
         del step_id
-        return SinkPart(self._open_lane(for_part, resume_state), self._observe)
+        return SinkPart(self._open_lane(for_part, resume_state), self._observe, self._failure)
 
 
 def batches_of(polled: Polled) -> list[Batch]:

@@ -1,13 +1,14 @@
 """One detector at work in a shard: the series it watches, its scores and the series it makes."""
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.detectors.population import Population
 from engine.detectors.calibration_kernels import CALIBRATION_BUCKET_NS
+from engine.detectors.population import Population
 from engine.detectors.protocol import Scores
 from engine.events import ScoreBlock
 from engine.kernels.jit import kernel
@@ -38,16 +39,21 @@ def latest_alarms(
 ) -> None:
     """Give for each (tick, slot) the newest row with an alarm at or before the tick.
 
-    `rows` and `remembered` (one row for each slot, from before this block) have the columns of
-    `LeafRows.context`.
+    Results come slot by slot with ascending ticks. `rows` and `remembered` (one row for each slot,
+    from before this block) have the columns of `LeafRows.context`.
     """
+    row = 0
+    newest = -1
     for i in range(len(tick)):
         s = slot[i]
-        out[i] = remembered[s]
-        for row in range(start[s + 1] - 1, start[s] - 1, -1):
-            if ts[row] <= tick[i] and onset[row] > 1.0:
-                out[i] = rows[row]
-                break
+        if i == 0 or slot[i - 1] != s:
+            row = start[s]
+            newest = -1
+        while row < start[s + 1] and ts[row] <= tick[i]:
+            if onset[row] > 1.0:
+                newest = row
+            row += 1
+        out[i] = rows[newest] if newest >= 0 else remembered[s]
 
 
 @kernel
@@ -248,7 +254,7 @@ class Watch:
             return self.detector.score(place, ts, value, share)
         parts = [np.empty(len(ts)) for _ in KINDS]
         bounds = [first, *edges, last + 1]
-        for begin, end in zip(bounds, bounds[1:], strict=False):
+        for begin, end in pairwise(bounds):
             here = np.flatnonzero((ts >= begin) & (ts < end))
             if not len(here):
                 continue

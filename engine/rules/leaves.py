@@ -1,4 +1,4 @@
-"""Stage 1 of the rules: every expression's leaves, evaluated in a series shard for a block of ticks.
+"""Stage 1 of the rules: every expression's leaves, in a series shard, for a block of ticks.
 
 Equal leaves of several rules are one `Query`. A comparison with a number is applied here, where
 the series are, so that only what passes travels on to the rules.

@@ -31,6 +31,7 @@ FINAL_EPOCH = 10**9
 
 _MAGIC = b"SGBLOCK1"
 _SUFFIX = ".block"
+_CHECKSUM_BYTES = 4
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -64,19 +65,16 @@ class _BlockHead(msgspec.Struct, frozen=True):
     format: int
     arrays: tuple[_ArrayHead, ...]
     meta: msgspec.Raw
-    crc32: int
 
 
 def encode_block(arrays: Mapping[str, NDArray[Any]], meta: object) -> list[bytes | memoryview]:
-    """Give the pieces of a block file: magic, head length, head, then the arrays' bytes.
+    """Give the pieces of a block file: magic, head length, head, the arrays' bytes, checksum.
 
-    `meta` is anything that msgspec's MessagePack form carries.
+    `meta` is anything that msgspec's MessagePack form carries. The checksum (CRC-32) is over all
+    that stands before it.
     """
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     bodies = [array.reshape(-1).view(np.uint8).data for array in contiguous.values()]
-    crc32 = 0
-    for body in bodies:
-        crc32 = zlib.crc32(body, crc32)
     head = msgspec.msgpack.encode(
         _BlockHead(
             format=FORMAT,
@@ -84,10 +82,13 @@ def encode_block(arrays: Mapping[str, NDArray[Any]], meta: object) -> list[bytes
                 _ArrayHead(name, array.dtype.str, array.shape) for name, array in contiguous.items()
             ),
             meta=msgspec.Raw(msgspec.msgpack.encode(meta)),
-            crc32=crc32,
         )
     )
-    return [_MAGIC, len(head).to_bytes(4, "little"), head, *bodies]
+    pieces: list[bytes | memoryview] = [_MAGIC, len(head).to_bytes(4, "little"), head, *bodies]
+    crc32 = 0
+    for piece in pieces:
+        crc32 = zlib.crc32(piece, crc32)
+    return [*pieces, crc32.to_bytes(_CHECKSUM_BYTES, "little")]
 
 
 def decode_block(raw: bytes, file: str) -> tuple[Arrays, msgspec.Raw]:
@@ -101,6 +102,9 @@ def decode_block(raw: bytes, file: str) -> tuple[Arrays, msgspec.Raw]:
     prefix = len(_MAGIC) + 4
     if raw[: len(_MAGIC)] != _MAGIC:
         raise StateError(f"{file} is not a state block; restore it or remove the state folder")
+    end = len(raw) - _CHECKSUM_BYTES
+    if zlib.crc32(memoryview(raw)[:end]) != int.from_bytes(raw[end:], "little"):
+        raise StateError(f"{file} is damaged (checksum differs); remove the state folder")
     try:
         size = int.from_bytes(raw[len(_MAGIC) : prefix], "little")
         head = msgspec.msgpack.decode(raw[prefix : prefix + size], type=_BlockHead)
@@ -108,18 +112,14 @@ def decode_block(raw: bytes, file: str) -> tuple[Arrays, msgspec.Raw]:
             raise StateError(f"{file} has block format {head.format}, this version reads {FORMAT}")
         arrays: Arrays = {}
         place = prefix + size
-        crc32 = 0
         for item in head.arrays:
             dtype = np.dtype(item.dtype)
             count = int(np.prod(item.shape, dtype=np.int64))
             body = memoryview(raw)[place : place + count * dtype.itemsize]
-            crc32 = zlib.crc32(body, crc32)
             arrays[item.name] = np.frombuffer(body, dtype, count).reshape(item.shape).copy()
             place += len(body)
     except (msgspec.DecodeError, ValueError, TypeError) as error:
         raise StateError(f"{file} is damaged ({error}); remove the state folder") from error
-    if crc32 != head.crc32 or place != len(raw):
-        raise StateError(f"{file} is damaged (checksum differs); remove the state folder")
     return arrays, head.meta
 
 

@@ -151,9 +151,10 @@ class Rings:
         self.lost = 0
         self.of_slot = np.empty(0, np.int32)
         self.slots = np.empty(0, np.int32)
-        self.ts = np.empty((0, _FIRST_CAPACITY), np.int64)
-        self.value = np.empty((0, _FIRST_CAPACITY))
-        self.flags = np.empty((0, _FIRST_CAPACITY), np.uint8)
+        capacity = min(_FIRST_CAPACITY, samples_max)
+        self.ts = np.empty((0, capacity), np.int64)
+        self.value = np.empty((0, capacity))
+        self.flags = np.empty((0, capacity), np.uint8)
         self.head = np.empty(0, np.int64)
         self.count = np.empty(0, np.int64)
 

@@ -45,17 +45,17 @@ class JsonLinesLane:
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
-            missing = self._position - path.stat().st_size
-        if missing > 0:
+            length = path.stat().st_size
+        if length < self._position:
             raise SinkError(
-                f"{path}: {missing} bytes of what was written before are missing; put them back, "
-                "or remove the state folder to start anew"
+                f"{path}: {self._position - length} bytes of what was written before are missing; "
+                "put them back, or remove the state folder to start anew"
             )
         with writing(path):
+            if length > self._position:
+                os.truncate(path, self._position)
             # Without a buffer, nothing is left behind to be written after an error.
-            self._file = path.open("r+b", buffering=0)
-            self._file.truncate(self._position)
-            self._file.seek(self._position)
+            self._file = path.open("ab", buffering=0)
 
     def write(self, items: list[Any]) -> None:
         """Append records; a reader sees them at once.
@@ -97,8 +97,11 @@ class JsonLinesLane:
         SinkError
             If the disk does not take it.
         """
-        if not self._file.closed:
+        if self._file.closed:
+            return
+        try:
             self._make_last()
+        finally:
             self._file.close()
 
     def _make_last(self) -> None:

@@ -22,7 +22,7 @@ SMALL_PARTS_MAX = 32
 SMALL_BYTES = 4 << 20
 """Parts below this size are merged when there are `SMALL_PARTS_MAX` of them in a row."""
 
-ROWS_SORTED_MAX = 2_000_000
+ROWS_SORTED_MAX = 1_000_000
 """Rows sorted at once, in memory, where parts come roughly in time order."""
 
 _PART = re.compile(r"part-(\d{6,})(?:-(\d{6,}))?\.parquet")
@@ -84,7 +84,7 @@ class ScoreParts:
             )
 
     def append(self, rows: pl.DataFrame) -> None:
-        """Write the next part.
+        """Write the next part, of at least one row.
 
         Raises
         ------
@@ -137,7 +137,9 @@ class ScoreParts:
             with writing(sorted_path):
                 rows.sink_parquet(sorted_path, compression="lz4", maintain_order=True)
             sorted_paths.append(sorted_path)
-        write_parquet(_scan(sorted_paths) if spans else nothing.lazy(), path, compression="zstd")
+        write_parquet(
+            _scan(sorted_paths) if sorted_paths else nothing.lazy(), path, compression="zstd"
+        )
         with writing(self._folder):
             for sorted_path in sorted_paths:
                 sorted_path.unlink()

@@ -7,6 +7,7 @@ epoch, when they are durable: a crash can't contradict them. Each belongs to a p
 """
 
 from collections.abc import Callable
+
 from engine.clock import elapsed_ns
 from engine.sources.partition_clock import NOT_YET
 from engine.sources.skew import Skew

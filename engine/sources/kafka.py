@@ -208,8 +208,8 @@ class KafkaReader:
         """Decode the held messages, up to a recorded advance if one lies among them."""
         messages, self._held = self._held, []
         advance = self.idle.next_offset()
-        if advance is not None and advance <= messages[-1].offset():
-            cut = next(i for i, m in enumerate(messages) if m.offset() >= advance)
+        if advance is not None and advance <= offset_of(messages[-1]):
+            cut = next(i for i, m in enumerate(messages) if offset_of(m) >= advance)
             messages, self._held = messages[:cut], messages[cut:]
             self._offset = advance
         if not messages:
@@ -217,7 +217,7 @@ class KafkaReader:
         decoded = self.codec.decode([message.value() or b"" for message in messages])
         record_ts = self._record_ts(messages)[decoded.message]
         taken = self.intake.take(decoded.columns, decoded.new_series, record_ts)
-        self._offset = max(self._offset, messages[-1].offset() + 1)
+        self._offset = max(self._offset, offset_of(messages[-1]) + 1)
         self._report()
         self._count(messages, decoded, taken)
         said = self._said(taken)
@@ -327,10 +327,16 @@ class KafkaReader:
         return DeadLetter(
             source=self.of.settings.topic,
             partition=self.of.partition,
-            offset=message.offset(),
+            offset=offset_of(message),
             reason=reason,
             detail=detail,
             key=message.key(),
             value=(message.value() or b"") if row is None else row,
             ts=int(message.timestamp()[1]) * MILLISECOND_NS,
         )
+
+
+def offset_of(message: Message) -> int:
+    """Offset of a message that was consumed, which always has one."""
+    offset = message.offset()
+    return -1 if offset is None else offset

@@ -67,7 +67,8 @@ def partitions_of(settings: KafkaSource) -> list[int]:
     try:
         metadata = consumer.list_topics(timeout=_REQUEST_TIMEOUT_S)
     except KafkaException as error:
-        raise ConnectionError(f"{settings.brokers} can't be reached: {error.args[0].str()}") from error
+        reason = error.args[0].str()
+        raise ConnectionError(f"{settings.brokers} can't be reached: {reason}") from error
     finally:
         consumer.close()
     topic = metadata.topics.get(settings.topic)

@@ -14,6 +14,7 @@ from engine.sources.reader import Epochs, Polled
 from engine.sources.recording_blocks import Block
 from engine.sources.recording_files import RecordingPartition
 from engine.sources.skew import Skew
+from engine.telemetry import Telemetry
 
 _WAIT_S = 0.001
 
@@ -40,6 +41,7 @@ class RecordingReader:
         Position of the checkpoint to go on from.
     progress : callable
         Told of rows as they are played.
+    telemetry : Telemetry
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class RecordingReader:
         stopping: Callable[[], bool],
         resume: dict[str, Any] | None,
         progress: Callable[[int], None],
+        telemetry: Telemetry,
     ) -> None:
         self.partition = partition
         self.number = number
@@ -62,6 +65,7 @@ class RecordingReader:
         self._skew = skew
         self._stopping = stopping
         self._progress = progress
+        self._telemetry = telemetry
         self._next_row = resume["row"] if resume else 0
         if resume:
             intake.clock.advance_to(resume["newest"] - intake.clock.lateness_ns)
@@ -117,6 +121,7 @@ class RecordingReader:
             begin = position
         self._next_row = block.next_row
         self._progress(len(block.columns))
+        self._count(block, parts)
         polled = self._said(joined(parts))
         for taken in parts:
             for row, reason, detail in taken.refused:
@@ -139,6 +144,14 @@ class RecordingReader:
         )
         batch = Batch(progress, taken.columns, taken.definitions, taken.population)
         return Polled(batch=batch)
+
+    def _count(self, block: Block, parts: list[Taken]) -> None:
+        self._telemetry.rows_in.labels("recording").inc(len(block.columns))
+        for taken in parts:
+            for reason, count in taken.counts.items():
+                self._telemetry.dead_letters.labels(reason.value).inc(count)
+        for reject in block.rejects:
+            self._telemetry.dead_letters.labels(reject.reason).inc()
 
     def _row_letter(self, block: Block, row: int, reason: Reason, detail: str) -> DeadLetter:
         series = self._series[int(block.columns.fingerprint[row])]

@@ -1,0 +1,1 @@
+"""Dataflows for ``python -m bytewax.run``."""

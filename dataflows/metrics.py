@@ -1,0 +1,42 @@
+"""The metrics dataflow, for ``python -m bytewax.run``.
+
+State is kept where ``-r`` points to the recovery folder inside of the configuration's state.dir::
+
+    python -m bytewax.run "dataflows.metrics:flow('examples/metrics.yaml')" \
+        -r var/state/recovery -s 1 -b 0
+"""
+
+import atexit
+import os
+from contextlib import ExitStack
+
+from bytewax.dataflow import Dataflow
+
+from engine.config import load_config
+from engine.pipeline.build import make_plan
+from engine.pipeline.runner import Run, Stop, prepared
+from engine.pipeline.serve import serve_http
+from engine.pipeline.sinks import with_sinks
+
+
+def flow(config_path: str) -> Dataflow:
+    """Build the flow of a configuration.
+
+    Raises
+    ------
+    ConfigError
+        With all mistakes in the configuration and its rule files.
+    SourceError, StateError
+        A topic is missing, or the state folder is in use.
+    """
+    config = with_sinks(load_config(config_path, environment=os.environ, need_sources=True))
+    stop = Stop()
+    run = Run(config=config, stateful=True, stop=stop)
+    open_until_exit = ExitStack()
+    atexit.register(open_until_exit.close)
+    open_until_exit.enter_context(stop.on_signals())
+    partitions = run.find_partitions()
+    plan = make_plan(config, tuple(partitions))
+    open_until_exit.enter_context(serve_http(config.http, run.observer))
+    built, _ = open_until_exit.enter_context(prepared(run, plan, partitions))
+    return built

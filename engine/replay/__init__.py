@@ -1,0 +1,1 @@
+"""Recordings played through the same flow as live streams."""

@@ -1,0 +1,101 @@
+"""Plays a recording through the flow of a configuration into a folder."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
+
+from engine import __version__
+from engine.config.connections import FolderSink, RecordingSource, Sink, Source
+from engine.config.schema import Config, HttpConfig
+from engine.errors import SinkError
+from engine.events import rfc3339
+from engine.pipeline.runner import Run, Stop
+from engine.replay.episodes import Episode, Episodes
+
+
+class Summary(msgspec.Struct, kw_only=True):
+    """What a replay found, as in ``summary.json``."""
+
+    version: str
+    recording: str
+    samples: int
+    series: int
+    watermark: str | None
+    records: dict[str, int]
+    dead_letters: dict[str, int]
+    unhealthy_rules: dict[str, int]
+    complete: bool
+    episodes: list[Episode]
+
+
+def replay(
+    config: Config,
+    recording: RecordingSource,
+    out: Path,
+    *,
+    workers: int = 1,
+    on_progress: Callable[[int], None] = lambda _: None,
+    on_fired: Callable[[list[Episode]], None] = lambda _: None,
+) -> Summary:
+    """Play a recording as if it were live, as fast as it goes.
+
+    The configuration's own sources and sinks, its state and its HTTP server are left out.
+
+    Parameters
+    ----------
+    config : Config
+    recording : RecordingSource
+        Its path is relative to the working directory.
+    out : Path
+        Folder for ``alerts.jsonl`` and the other files; made if it is not there.
+    workers : int
+    on_progress : callable
+        Told of rows as they are played.
+    on_fired : callable
+        Told of episodes as they begin to fire.
+
+    Raises
+    ------
+    StreamgaugeError
+        The recording can't be read or the folder can't be written.
+    """
+    played = replace(recording, path=str(Path(recording.path).resolve()))
+    config = replace(
+        config,
+        sources=(Source(recording=played),),
+        sinks=(Sink(folder=FolderSink(path=str(out))),),
+        http=HttpConfig(listen=None),
+    )
+    episodes = Episodes()
+    stop = Stop()
+    run = Run(
+        config=config,
+        stateful=False,
+        workers=workers,
+        on_alerts=lambda alerts: on_fired(episodes.add(alerts)),
+        on_progress=on_progress,
+        stop=stop,
+    )
+    with stop.on_signals():
+        run.execute()
+    observer = run.observer
+    summary = Summary(
+        version=__version__,
+        recording=recording.path,
+        samples=observer.handled,
+        series=observer.series,
+        watermark=None if observer.watermark is None else rfc3339(observer.watermark),
+        records=dict(sorted(observer.said.items())),
+        dead_letters=observer.dead_letters(),
+        unhealthy_rules=observer.unhealthy_rules,
+        complete=not stop(),
+        episodes=episodes.fired(),
+    )
+    path = out / "summary.json"
+    try:
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(summary), indent=2) + b"\n")
+    except OSError as error:
+        raise SinkError(f"{path} can't be written: {error.strerror}") from error
+    return summary
