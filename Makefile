@@ -81,7 +81,7 @@ $(BIN)/python: | python-is-suitable
 $(RUN): requirements/build.txt requirements/run.txt pyproject.toml | $(BIN)/python
 	$(PIP_INSTALL) --require-hashes -r requirements/build.txt -r requirements/run.txt
 	$(PIP_INSTALL) --no-build-isolation --editable .
-	$(BIN)/python -m engine.kernels.warm
+	$(BIN)/python -m engine.cli.warm
 	@touch $@
 
 $(DEV): requirements/dev.txt $(RUN)

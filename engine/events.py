@@ -91,8 +91,8 @@ class ScoreEvent(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     labels: dict[str, str]
     value: float | str
-    onset: float
-    state: float
+    onset: float | str
+    state: float | str
     expected: float | str
     lower: float | str
     upper: float | str
@@ -113,7 +113,7 @@ class DeadLetterEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
 
 def event_id(*parts: object) -> str:
     """32 hex digits of SHA-256 over the parts, which say all that the record says."""
-    return sha256("|".join(str(part) for part in parts).encode()).hexdigest()[:32]
+    return sha256("|".join(map(str, parts)).encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True)

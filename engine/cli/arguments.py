@@ -26,9 +26,13 @@ def _default_text(duration_ns: int | None) -> str | None:
 
 DurationArgument = Annotated[
     int,
-    Parameter(converter=_converter(DURATION), show_default=_default_text, n_tokens=1),
+    Parameter(
+        converter=_converter(DURATION), show_default=_default_text, n_tokens=1, metavar="DURATION"
+    ),
 ]
 """A duration such as 5s or 1m30s, in nanoseconds."""
 
-StartArgument = Annotated[Start, Parameter(converter=_converter(START), n_tokens=1)]
+StartArgument = Annotated[
+    Start, Parameter(converter=_converter(START), n_tokens=1, metavar="START")
+]
 """latest, earliest, a time ago or an RFC 3339 time, as `start` of a source."""

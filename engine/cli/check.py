@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -57,11 +57,10 @@ def check_command(
     return EXIT_FAILED if checked.problems else EXIT_DONE
 
 
-@dataclass
 class Checked:
     """What was found; each file is checked once, however often it is named."""
 
-    def __post_init__(self) -> None:
+    def __init__(self) -> None:
         self.problems: set[Problem] = set()
         self.verdicts: list[RuleVerdict] = []
         self.files: set[Path] = set()

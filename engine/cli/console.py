@@ -16,6 +16,7 @@ from engine.replay.episodes import Episode
 
 _SAME_IN_PLURAL = frozenset({"series"})
 _SMALL_UNITS_NS = {"s": SECOND_NS, "ms": 1_000_000, "us": 1_000}
+_PIPE_WIDTH = 1_000_000  # nothing is folded for a reader that is no terminal
 
 
 def count_text(count: int, noun: str) -> str:
@@ -61,7 +62,11 @@ class Console:
     def __init__(self, *, json: bool = False) -> None:
         self._json = json
         # Rich leaves colours out for NO_COLOR and where there is no terminal.
-        self._output = RichConsole(file=sys.stdout, highlight=False, soft_wrap=True)
+        self._output = RichConsole(
+            file=sys.stdout,
+            highlight=False,
+            width=None if sys.stdout.isatty() else _PIPE_WIDTH,
+        )
         self._progress = RichConsole(file=sys.stderr, highlight=False)
 
     @contextmanager
@@ -90,7 +95,7 @@ class Console:
 
     def line(self, text: str) -> None:
         """Print a line, as it is."""
-        self._output.print(Text(text))
+        self._output.print(Text(text), soft_wrap=True)
 
     def print_json(self, value: Any) -> None:
         """Print a value as one line of JSON."""
@@ -100,14 +105,10 @@ class Console:
         """Print rows under headings; long texts fold on a terminal only."""
         table = Table(box=None, pad_edge=False, header_style="bold")
         for heading in columns:
-            table.add_column(heading, overflow="fold", no_wrap=not self._output.is_terminal)
+            table.add_column(Text(heading), overflow="fold")
         for row in rows:
             table.add_row(*map(Text, row))
-        # Rich would cut to the 80 columns that it takes a pipe for.
-        width = None if self._output.is_terminal else max(1, table.__rich_measure__(
-            self._output, self._output.options.update(max_width=1_000_000)
-        ).maximum)
-        self._output.print(table, width=width, soft_wrap=False)
+        self._output.print(table)
 
     def facts(self, pairs: Iterable[tuple[str, str]]) -> None:
         """Print names with their values below each other."""

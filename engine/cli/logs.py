@@ -87,8 +87,7 @@ def configure_logs(environment: Mapping[str, str], *, file: TextIO | None = None
     name = environment.get(LEVEL_VARIABLE) or "info"
     if name.lower() not in LEVELS:
         raise UsageError(f"{LEVEL_VARIABLE} takes {', '.join(LEVELS)}, not {name}")
-    file = file or sys.stderr
-    terminal = file.isatty()
+    terminal = (file or sys.stderr).isatty()
     renderer: list[Any] = (
         [structlog.dev.ConsoleRenderer(colors=not environment.get("NO_COLOR"))]
         if terminal
@@ -100,6 +99,7 @@ def configure_logs(environment: Mapping[str, str], *, file: TextIO | None = None
     structlog.configure(
         processors=[RepeatLimit(), structlog.processors.add_log_level, stamp, *renderer],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[name.lower()]),
-        logger_factory=structlog.WriteLoggerFactory(file),
+        # A progress bar puts itself in the place of standard error, to stay below what is said.
+        logger_factory=lambda *_: structlog.WriteLogger(file or sys.stderr),
         cache_logger_on_first_use=False,
     )

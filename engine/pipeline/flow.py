@@ -1,6 +1,6 @@
 """The Bytewax dataflow: sources, series shards, rule lanes, sinks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +31,13 @@ from engine.sources.reader import Polled, Reader
 
 OUTPUTS = ("alerts", "dead_letters", "drift", "scores")
 
-OpenLane = Callable[[str, Any | None], Lane]
+
+@dataclass(frozen=True, slots=True)
+class OpenSink:
+    """A sink of the flow: the outputs it takes, and how each is opened."""
+
+    outputs: tuple[str, ...]
+    open: Callable[[str, Any | None], Lane]
 
 
 def part_names(shards: int) -> frozenset[str]:
@@ -48,7 +54,7 @@ class FlowParts:
 
     plan: FlowPlan
     sources: dict[str, Callable[[Any | None], Reader]]
-    sinks: dict[str, OpenLane]
+    sinks: list[OpenSink]
     store: CheckpointStore | None
     final: CheckpointId | None
     observer: Observer
@@ -108,8 +114,21 @@ def build_flow(parts: FlowParts) -> Dataflow:
         ),
         op.map("alerts", alerts, lambda pair: pair[1]),
     )
-    addressed = op.map("output", said, lambda item: (item.output, item))
-    for name, open_lane in parts.sinks.items():
-        op.output(name, addressed, SinkParts(OUTPUTS, open_lane, observer.sink, parts.failure))
+    for number, sink in enumerate(parts.sinks):
+        # Records are counted once, however many sinks there are.
+        observe = observer.sink if number == 0 else ignore
+        addressed = op.filter_map(f"to_sink{number}", said, addressing(sink.outputs))
+        op.output(
+            f"sink{number}", addressed, SinkParts(sink.outputs, sink.open, observe, parts.failure)
+        )
     return flow
 
+
+def addressing(outputs: Sequence[str]) -> Callable[[ToSink], tuple[str, ToSink] | None]:
+    """Give a function that addresses items to a sink that takes these outputs."""
+    taken = frozenset(outputs)
+    return lambda item: (item.output, item) if item.output in taken else None
+
+
+def ignore(_: ToSink) -> None:
+    """Observe nothing."""

@@ -21,7 +21,7 @@ from engine.config.schema import Config
 from engine.errors import StreamgaugeError
 from engine.events import Alert
 from engine.pipeline.build import make_plan
-from engine.pipeline.flow import FlowParts, OpenLane, build_flow, part_names
+from engine.pipeline.flow import FlowParts, build_flow, part_names
 from engine.pipeline.observe import Observer
 from engine.pipeline.plan import FlowPlan
 from engine.pipeline.serve import Heartbeat, PartitionWatch, serve_http
@@ -35,6 +35,7 @@ from engine.sources.reader import CheckpointPlan
 from engine.telemetry import Telemetry
 
 _REPLAY_EPOCH = timedelta(seconds=1)
+_YOUNG_OBJECTS_MAX = 200_000
 _RETRY_FIRST_S = 1.0
 _RETRY_MOST_S = 30.0
 
@@ -138,8 +139,11 @@ class Run:
                     "recovery_config": state.recovery,
                 }
             gc.collect()
-            # The collector would walk all that is there now at every full collection.
+            # The collector would walk all that is there now at every full collection, and at
+            # every small one the messages that have just been read.
             gc.freeze()
+            thresholds = gc.get_threshold()
+            gc.set_threshold(_YOUNG_OBJECTS_MAX, *thresholds[1:])
             try:
                 if self.workers == 1:
                     run_main(flow, **settings)
@@ -151,6 +155,7 @@ class Run:
                     raise cause from error
                 raise
             finally:
+                gc.set_threshold(*thresholds)
                 gc.unfreeze()
             self.failure.raise_noted()
 
@@ -181,11 +186,9 @@ def prepared(
     journal = Journal(None)
     if run.stateful:
         folder = Path(config.state.dir)
-        state = StateFolder(
-            folder, shards=plan.shards, lanes=LANES, parts=part_names(plan.shards)
-        )
+        state = StateFolder(folder, shards=plan.shards, lanes=LANES, parts=part_names(plan.shards))
         every = max(1, round(config.state.checkpoint_ns / config.state.epoch_ns))
-        checkpoints = CheckpointPlan(state.run, every)
+        checkpoints = CheckpointPlan(state.run, every, state.checkpoints)
         journal = Journal(folder / "idle.jsonl")
     store = state.checkpoints if state else None
     opener = SourceOpener(
@@ -198,11 +201,10 @@ def prepared(
         stopping=run.stop,
         progress=run.on_progress,
     )
-    sinks: dict[str, OpenLane] = open_sinks(config.sinks, store)
     parts = FlowParts(
         plan=plan,
         sources=opener.openers(),
-        sinks=sinks,
+        sinks=open_sinks(config.sinks, store),
         store=store,
         final=checkpoints.final if checkpoints else None,
         observer=run.observer,

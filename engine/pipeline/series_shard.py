@@ -20,8 +20,11 @@ from engine.series.pieces import Definition, Piece
 from engine.series.slots import SlotTable
 from engine.series.watermark import NOT_YET, Watermark
 
-_READY_ROWS = 8192
-"""Waiting rows that are worth handling before a tick is due; what is said does not depend on it."""
+_READY_PIECES = 32
+"""Pieces to gather while a source reads a backlog, since every handling has its price."""
+
+_SCORES_EVERY_NS = 1_000_000_000
+"""Event time after which scores are due where no tick is; neither shows in what is said."""
 
 
 @dataclass(slots=True)
@@ -61,6 +64,7 @@ class SeriesShard:
         self.watches = [Watch(spec, plan) for spec in plan.detectors]
         self._refused: set[int] = set()
         self._handled = NOT_YET
+        self._gathered = 0
 
     def handle(self, pieces: list[Piece]) -> ShardOutput:
         """Take pieces of batches in; handle what the watermark has passed, if it is worth it."""
@@ -74,10 +78,12 @@ class SeriesShard:
             self._accept(piece, output)
             self.watermark.update(piece.progress)
             caught_up = caught_up or piece.progress.caught_up or piece.progress.ended
+        self._gathered += len(pieces)
         watermark = self.watermark.advance()
         if watermark in (self._handled, NOT_YET):
             return output
-        if caught_up or len(self.pending) >= _READY_ROWS or self.leaves.next_tick(watermark):
+        # All shards get a piece of every batch, so that they close their ticks together.
+        if self._gathered >= _READY_PIECES or (caught_up and self._due(watermark)):
             self._handle_through(watermark, output)
         return output
 
@@ -94,9 +100,7 @@ class SeriesShard:
         arrays = {f"pending|{key}": array for key, array in self.pending.arrays().items()}
         arrays |= {f"leaves|{key}": array.copy() for key, array in self.leaves.arrays().items()}
         for watch in self.watches:
-            arrays |= {
-                f"{watch.key}|{key}": array.copy() for key, array in watch.arrays().items()
-            }
+            arrays |= {f"{watch.key}|{key}": array.copy() for key, array in watch.arrays().items()}
         # Encoded at once, since the lists go on growing.
         meta = {
             "series": [(series.name, series.labels) for series in self.slots.series],
@@ -121,6 +125,8 @@ class SeriesShard:
             }
 
         series = [Series(name, tuple((k, v) for k, v in labels)) for name, labels in meta["series"]]
+        # A limit that was lowered meanwhile refuses new series; those that are watched stay.
+        self.slots.limit = max(self.slots.limit, len(series))
         self._add(series)
         for number, name in enumerate(self.plan.partitions):
             self.watermark.claims[number] = meta["claims"].get(name, NOT_YET)
@@ -137,6 +143,9 @@ class SeriesShard:
         slot = arrays["slot"]
         unknown = np.zeros(len(slot), np.uint64)
         self.pending.add(slot, Columns(unknown, arrays["ts"], arrays["value"], arrays["flags"]))
+
+    def _due(self, watermark: int) -> bool:
+        return watermark - self._handled >= _SCORES_EVERY_NS or self.leaves.next_tick(watermark)
 
     def _define(self, definitions: list[Definition]) -> None:
         if not definitions:
@@ -218,6 +227,7 @@ class SeriesShard:
         for watch, watched in zip(self.watches, found, strict=True):
             watch.remember_alarms(watched)
         self._handled = watermark
+        self._gathered = 0
 
     def _close(
         self,

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from engine.config.connections import KafkaSink, Sink
 from engine.config.schema import Config
 from engine.errors import UsageError
-from engine.pipeline.flow import OpenLane
+from engine.pipeline.flow import OpenSink
 from engine.series.blocks import CheckpointId, CheckpointStore
 from engine.sinks.folder import FolderLanes
 from engine.sinks.kafka import KafkaLanes
@@ -33,33 +33,29 @@ def with_sinks(config: Config) -> Config:
     raise UsageError("the configuration has no sinks; add `sinks: [{folder: {path: out}}]`")
 
 
-def open_sinks(sinks: Sequence[Sink], store: CheckpointStore | None) -> dict[str, OpenLane]:
-    """Give for each sink a function that opens its lanes, by step name.
+def open_sinks(sinks: Sequence[Sink], store: CheckpointStore | None) -> list[OpenSink]:
+    """Open the sinks; topics that are missing are made.
 
     Raises
     ------
     SinkError
         A sink can't be used: topics of the wrong kind, a folder that can't be written.
     """
-    found: dict[str, OpenLane] = {}
-    for number, sink in enumerate(sinks):
-        maker: LaneMaker
+    found = []
+    for sink in sinks:
         if sink.kafka is not None:
             ensure_topics(sink.kafka)
-            maker = KafkaLanes(sink.kafka)
+            found.append(_opened(KafkaLanes(sink.kafka), store))
         elif sink.folder is not None:
-            maker = FolderLanes(sink.folder)
-        else:
-            continue
-        found[f"sink{number}"] = _opener(maker, store)
+            found.append(_opened(FolderLanes(sink.folder), store))
     return found
 
 
-def _opener(maker: LaneMaker, store: CheckpointStore | None) -> OpenLane:
+def _opened(maker: LaneMaker, store: CheckpointStore | None) -> OpenSink:
     def usable(marked: tuple[CheckpointId, ...]) -> CheckpointId | None:
         return store.newest_usable(marked) if store is not None else None
 
     def open_lane(output: str, resume: Any | None) -> Lane:
         return maker.make_lane(output, resume, usable)
 
-    return open_lane
+    return OpenSink(maker.lanes, open_lane)

@@ -146,8 +146,8 @@ class _Stateful(StatefulBatchLogic[V, W, Manifest]):
     def _state(self) -> tuple[Any, Any]:
         raise NotImplementedError
 
-    def _pass_on(self, checkpoint: CheckpointId) -> list[W]:
-        """Tell the next step of a checkpoint."""
+    def _pass_on(self, checkpoint: CheckpointId | None) -> list[W]:
+        """Tell the next step of a checkpoint, or of the end where no state is kept."""
         raise NotImplementedError
 
     def _begin(self, number: int) -> None:
@@ -213,10 +213,9 @@ class ShardPart(_Stateful[Piece, ToLane | ToSink]):
 
     def on_eof(self) -> tuple[list[ToLane | ToSink], bool]:
         """Handle what is left, and take the final checkpoint."""
-        return [
-            *self._emitted(self.shard.finish()),
-            *self._told(self.plan.final),
-        ], StatefulBatchLogic.RETAIN
+        emitted = self._emitted(self.shard.finish())
+        self._due = self.plan.final
+        return emitted + self._pass_on(self.plan.final), StatefulBatchLogic.RETAIN
 
     def _open(self, number: int) -> None:
         self.shard = self._make(number)
@@ -227,7 +226,7 @@ class ShardPart(_Stateful[Piece, ToLane | ToSink]):
     def _state(self) -> tuple[Any, Any]:
         return self.shard.state()
 
-    def _pass_on(self, checkpoint: CheckpointId) -> list[ToLane | ToSink]:
+    def _pass_on(self, checkpoint: CheckpointId | None) -> list[ToLane | ToSink]:
         return [ToLane(lane, checkpoint=checkpoint) for lane in range(LANES)]
 
     def _emitted(self, output: ShardOutput) -> list[ToLane | ToSink]:
@@ -271,8 +270,9 @@ class LanePart(_Stateful[ToLane, ToSink]):
         return emitted, StatefulBatchLogic.RETAIN
 
     def on_eof(self) -> tuple[list[ToSink], bool]:
-        """Take the final checkpoint."""
-        return self._told(self.plan.final), StatefulBatchLogic.RETAIN
+        """Take the final checkpoint; every output hears of the end, so that it has its file."""
+        self._due = self.plan.final
+        return self._pass_on(self.plan.final), StatefulBatchLogic.RETAIN
 
     def _open(self, number: int) -> None:
         self.lane = self._make(number)
@@ -283,7 +283,7 @@ class LanePart(_Stateful[ToLane, ToSink]):
     def _state(self) -> tuple[Any, Any]:
         return self.lane.arrays(), self.lane.meta()
 
-    def _pass_on(self, checkpoint: CheckpointId) -> list[ToSink]:
+    def _pass_on(self, checkpoint: CheckpointId | None) -> list[ToSink]:
         return [ToSink(output, checkpoint=checkpoint) for output in self._outputs]
 
 

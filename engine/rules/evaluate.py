@@ -102,7 +102,7 @@ class RuleEvaluation:
 
     def release(self, tick: int) -> None:
         """Free what nothing holds any more."""
-        remember_ns = REMEMBER_NS if self.plan.options.on_absent == FIRE_ON_ABSENT else 0
+        remember_ns = REMEMBER_NS if self._remembers else 0
         self.table.release(tick, remember_ns)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -122,10 +122,19 @@ class RuleEvaluation:
         rows["alert"] = self._entries(block, true)
         return rows
 
+    @property
+    def _remembers(self) -> bool:
+        """Whether every series that is there once gets an entry, to fire when it is gone."""
+        return self.plan.options.on_absent == FIRE_ON_ABSENT
+
+    @property
+    def _labels_use_value(self) -> bool:
+        return any(template.uses_value for _, template in self.plan.rule.labels)
+
     def _entries(self, block: LeafRows, true: NDArray[np.bool_]) -> NDArray[np.int32]:
         """Entry of each row's alert, made where the row is a result."""
-        remembers = self.plan.options.on_absent == FIRE_ON_ABSENT
-        if any(template.uses_value for _, template in self.plan.rule.labels):
+        remembers = self._remembers
+        if self._labels_use_value:
             return np.array(
                 [
                     self._entry(block.series[index], value, make=bool(is_true or remembers))
@@ -153,7 +162,9 @@ class RuleEvaluation:
         rows["tick"] = block.tick
         rows["value"] = block.value
         rows["condition"] = HOLDS
-        entries = [self._entry(series, float("nan"), make=False) for series in block.series]
+        # Labels by value are those of a result: what holds has none to make an alert with.
+        make = self._remembers and not self._labels_use_value
+        entries = [self._entry(series, float("nan"), make=make) for series in block.series]
         rows["alert"] = np.array(entries, np.int32)[block.index]
         return rows
 
@@ -173,10 +184,11 @@ class RuleEvaluation:
         tick = first_tick
         while tick <= last_tick:
             changes = np.empty(capacity, CHANGE)
+            last_row = np.empty(len(self.table.alerts), np.int64)
             tick, written = advance_block(
                 tick, last_tick, self.plan.interval_ns, rows, self.table.alerts,
                 rule.for_ns, rule.keep_firing_for_ns, options.gap_tolerance, options.on_absent,
-                REMEMBER_NS, changes, failed,
+                REMEMBER_NS, changes, last_row, failed,
             )  # fmt: skip
             changes = changes[:written]
             found.append(changes)
@@ -184,14 +196,10 @@ class RuleEvaluation:
             fresh = changes["row"] >= 0
             here[fresh] = context[changes["row"][fresh]]
             contexts.append(here)
+            with_result = last_row >= 0
+            self.table.context[with_result] = context[last_row[with_result]]
             done = int(np.searchsorted(rows["tick"], tick))
-            self._keep_context(rows[:done], context[:done])
             rows, context = rows[done:], context[done:]
             capacity *= 2
         self.failures += int(failed[0])
         return np.concatenate(found), np.concatenate(contexts)
-
-    def _keep_context(self, rows: NDArray[np.void], context: NDArray[np.float64]) -> None:
-        """Remember the context of each alert's last result."""
-        true = rows["condition"] == TRUE
-        self.table.context[rows["alert"][true]] = context[true]

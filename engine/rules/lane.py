@@ -97,6 +97,7 @@ class RuleLane:
         return {
             "watermarks": self._watermarks,
             "done": self._done,
+            "full_from": self._full_from,
             "rules": {key: rule.table.meta() for key, rule in self.rules.items()},
             "waiting": {
                 self.plan.queries[query].key: [
@@ -113,6 +114,9 @@ class RuleLane:
         for group in self.groups:
             key = self._group_key(group)
             self._done[key] = meta["done"].get(key, self.watermark)
+        self._full_from = {
+            key: full_from for key, full_from in meta["full_from"].items() if key in self.rules
+        }
         for key, rule in self.rules.items():
             if key in meta["rules"]:
                 held = {name: arrays[f"{key}|{name}"] for name in rule.arrays()}

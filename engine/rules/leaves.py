@@ -21,6 +21,9 @@ _FIRST_OUTPUT_ROWS = 1024
 RAW = "raw"
 """Name of the stream of input samples; a detector's streams are ``<detector>/<series name>``."""
 
+FOREVER = np.iinfo(np.int64).max
+"""Edge of a window that reaches nothing."""
+
 
 @dataclass(frozen=True)
 class Query:
@@ -170,7 +173,9 @@ class Leaves:
             Without those that have no rows.
         """
         results = []
-        due = {interval: self._due(interval, rows, watermark) for interval in self._done}
+        if len(rows):
+            self._begin(int(rows.ts.min()))
+        due = {interval: self._due(interval, watermark) for interval in self._done}
         for target in self._targets.values():
             interval = self.queries[target.query].interval_ns
             first_tick, ticks = due[interval]
@@ -221,8 +226,11 @@ class Leaves:
                 part.restore(mine)
                 if kind == "rings":
                     stream.rings.watch(watched)
+        newest = max(done.values(), default=NEVER)
         for interval in self._done:
-            self._done[interval] = done.get(str(interval), max(done.values(), default=NEVER))
+            # An interval that is new goes on at its own multiples.
+            aligned = newest if newest == NEVER else newest // interval * interval
+            self._done[interval] = done.get(str(interval), aligned)
 
     def _join(self, number: int, stream: str, slots: NDArray[np.int32]) -> None:
         held = self._streams.get(stream)
@@ -239,13 +247,17 @@ class Leaves:
     def _is_ranged(query: Query) -> bool:
         return query.leaf.function is not None or query.leaf.offset_ns > 0
 
-    def _due(self, interval: int, rows: Rows, watermark: int) -> tuple[int, int]:
+    def _begin(self, first_ts: int) -> None:
+        """Let the first tick of each interval be the first at or after the first sample ever."""
+        for interval, done in self._done.items():
+            if done == NEVER:
+                self._done[interval] = -(-first_ts // interval) * interval - interval
+
+    def _due(self, interval: int, watermark: int) -> tuple[int, int]:
         """First due tick and their number; nothing is due before the first sample ever."""
         done = self._done[interval]
         if done == NEVER:
-            if not len(rows):
-                return 0, 0
-            done = -(-int(rows.ts.min()) // interval) * interval - interval
+            return 0, 0
         return done + interval, (watermark - done) // interval
 
     def _run(
@@ -295,7 +307,7 @@ class Leaves:
 
     def _keep_after(self, stream: str) -> int:
         """Samples at or below this time are out of every window of the next tick."""
-        edges = [NEVER]
+        edges = []
         for number, name in self._targets:
             query = self.queries[number]
             if name != stream or not self._is_ranged(query):
@@ -307,4 +319,4 @@ class Leaves:
             if done == NEVER:
                 return NEVER
             edges.append(done + query.interval_ns - query.leaf.offset_ns - span)
-        return min(edges[1:], default=NEVER)
+        return min(edges, default=FOREVER)

@@ -60,6 +60,8 @@ CHANGE = np.dtype(
         ("fired_at", np.int64),
         ("sequence", np.int64),
         ("row", np.int64),  # the row of its last result in this call, -1 if it had none
+        ("condition", np.int8),  # at this tick
+        ("last_seen", np.int64),
     ]
 )
 """A transition to be said."""
@@ -207,6 +209,7 @@ def _step(
     )  # fmt: skip
     if alert.state == INACTIVE and state != INACTIVE:
         alert.sequence = 0
+    if transition == BECAME_PENDING:
         alert.fired_at = NEVER
     if transition == BECAME_FIRING:
         alert.fired_at = tick
@@ -234,6 +237,7 @@ def advance_block(
     on_absent: int,
     remember_ns: int,
     changes: NDArray[np.void],
+    last_row: NDArray[np.int64],
     failed: NDArray[np.int64],
 ) -> tuple[int, int]:
     """Take all alerts of a rule over the ticks ``first_tick..last_tick``, both included.
@@ -247,6 +251,8 @@ def advance_block(
         its series was last seen.
     changes : CHANGE[capacity]
         Written.
+    last_row : int64[m]
+        Written: the row of each alert's last result in this call, -1 if it had none.
     failed : int64[2]
         A tick at which two results have the same labels fails as a whole, as in Prometheus: it
         changes nothing, is counted in ``failed[0]`` and stands in ``failed[1]`` if it is the last.
@@ -262,7 +268,7 @@ def advance_block(
     row = 0
     condition = np.empty(len(alerts), np.int8)
     at_row = np.empty(len(alerts), np.int64)
-    last_row = np.full(len(alerts), -1, np.int64)
+    last_row[:] = -1
     tick = first_tick
     while tick <= last_tick:
         while row < len(rows) and rows[row].tick < tick:
@@ -297,6 +303,8 @@ def advance_block(
             change.tick = tick
             change.alert = a
             change.transition = transition
+            change.condition = condition[a]
+            change.last_seen = alert.last_seen
             change.value = alert.value
             change.active_at = alert.active_at if alert.active_at != NEVER else active_at
             change.fired_at = alert.fired_at

@@ -5,10 +5,12 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.config.durations import MILLISECOND_NS, format_duration
 from engine.events import Alert, AlertEvent, RuleReference, event_id, number, rfc3339
 from engine.rules.evaluate import RuleEvaluation
 from engine.rules.humanize import humanize
 from engine.rules.lifecycle import (
+    ABSENT,
     BECAME_FIRING,
     BECAME_PENDING,
     BECAME_RESOLVED,
@@ -29,7 +31,7 @@ STATUS = {
     BECAME_RESOLVED: "resolved",
 }
 
-MILLISECOND_NS = 1_000_000
+_LARGE = 1e4
 _TRANSITIONS_WITHOUT_RECORD = (DROPPED, FORGOTTEN)
 
 
@@ -94,34 +96,41 @@ def _record(
         value=number(value),
         rule=RuleReference(rule.file, rule.group, rule.name),
         seq=int(change["sequence"]),
-        reason=_reason(plan, identity.series, value, active_at, context),
+        reason=_reason(plan, identity.series, change, context),
         partial_window=tick < full_from,
     )
     return Alert(fingerprint, tick, event)
 
 
-def _reason(
-    plan: RulePlan,
-    series: Series,
-    value: float,
-    active_at: int,
-    context: NDArray[np.float64],
-) -> str:
+def _reason(plan: RulePlan, series: Series, change: np.void, context: NDArray[np.float64]) -> str:
     """Say why in a sentence: what was seen, against what."""
+    if change["condition"] == ABSENT and change["last_seen"] != NEVER:
+        return f"{series} has had no data since {rfc3339(int(change['last_seen']))}"
     if not math.isnan(context[0]):
-        labels = dict(series.labels)
-        metric = labels.pop("metric", series.name)
-        labels.pop("detector", None)
-        seen = Series.of(metric, labels)
-        at, value, expected, lower, upper = context.tolist()
-        text = f"{seen} was {humanize(value)} at {rfc3339(int(at) * MILLISECOND_NS)}"
-        if math.isnan(expected):
-            return text
-        return (
-            f"{text}, expected {humanize(expected)} ({humanize(lower)} to {humanize(upper)})"
-        )
+        return _anomaly_reason(series, context)
     leaf = plan.rule.expression.leaf
-    seen_as = f"{leaf.function}({series})" if leaf.function else str(series)
+    seen_as = str(series)
+    if leaf.function:
+        seen_as = f"{leaf.function}({series}[{format_duration(leaf.range_ns)}])"
     comparison = plan.rule.expression.comparison
-    asked = f" {comparison.op} {humanize(comparison.number)}" if comparison else ""
-    return f"{seen_as} is {humanize(value)}{asked} since {rfc3339(active_at)}"
+    asked = f" {comparison.op} {_digits(comparison.number)}" if comparison else ""
+    since = rfc3339(int(change["active_at"]))
+    return f"{seen_as} is {_digits(float(change['value']))}{asked} since {since}"
+
+
+def _anomaly_reason(series: Series, context: NDArray[np.float64]) -> str:
+    """Say what the sample was and what was expected."""
+    labels = dict(series.labels)
+    metric = labels.pop("metric", series.name)
+    labels.pop("detector", None)
+    seen = Series.of(metric, labels)
+    at, value, expected, lower, upper = context.tolist()
+    text = f"{seen} was {_digits(value)} at {rfc3339(int(at) * MILLISECOND_NS)}"
+    if math.isnan(expected):
+        return text
+    return f"{text}, expected {_digits(expected)} ({_digits(lower)} to {_digits(upper)})"
+
+
+def _digits(value: float) -> str:
+    """Write a number with four digits; large ones with a prefix."""
+    return humanize(value) if abs(value) >= _LARGE else f"{value:.4g}"

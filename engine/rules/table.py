@@ -130,4 +130,5 @@ class AlertTable:
         entries = np.zeros(count, ALERT)
         for field in TIMES:
             entries[field] = NEVER
+        entries["value"] = np.nan
         return entries

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import msgspec
@@ -147,6 +148,10 @@ class CheckpointStore:
         self.seconds_written = 0.0
         self._cpu_share = cpu_share
         # One thread: blocks are written one after the other, in the order of the checkpoints.
+        self._lock = Lock()
+        self._asked: CheckpointId | None = None
+        self._begun: CheckpointId | None = None
+        self._newest_whole: CheckpointId | None = None
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         self._failures: list[Future[None]] = []
         folder.mkdir(parents=True, exist_ok=True)
@@ -161,6 +166,19 @@ class CheckpointStore:
         choose the same one.
         """
         return max((item for item in captured if item in self.usable), default=None)
+
+    def begins(self, checkpoint: CheckpointId, *, may_begin: bool = True) -> bool:
+        """Whether a checkpoint is taken, decided when it is first asked about.
+
+        One is left out while the blocks of an earlier one are still being written: on a slow disk
+        checkpoints are rarer, and what waits for the disk stays bounded.
+        """
+        with self._lock:
+            if checkpoint != self._asked:
+                self._asked = checkpoint
+                if may_begin and self._begun == self._newest_whole:
+                    self._begun = checkpoint
+            return checkpoint == self._begun
 
     def read(self, checkpoint: CheckpointId, part: str) -> tuple[Arrays, msgspec.Raw]:
         """Read a part's block.
@@ -225,6 +243,8 @@ class CheckpointStore:
             temporary.replace(path)
             if self._is_whole(path.parent):
                 self._remove_older(checkpoint)
+                with self._lock:
+                    self._newest_whole = checkpoint
         except OSError as error:
             temporary.unlink(missing_ok=True)
             raise StateError(

@@ -15,8 +15,8 @@ from engine.series.identity import Series
 class Definition:
     """A series at its first sight in a source since the start or resume.
 
-    `first_ts` is the timestamp of its first row there; `detectors` has bit i set where the i-th
-    detector of the configuration watches it.
+    `first_ts` is its earliest timestamp there so far: a series is defined again when an earlier row
+    follows. `detectors` has bit i set where the i-th detector of the configuration watches it.
     """
 
     series: Series

@@ -16,6 +16,8 @@ LINGER_MS = 5.0
 class KafkaLanes:
     """Makes the lanes that write ``<prefix>.<lane>``; `ensure_topics` makes the topics.
 
+    Nothing speaks of drift yet; its topic is made, so that readers can wait at it.
+
     Parameters
     ----------
     settings : KafkaSink
@@ -92,10 +94,11 @@ class KafkaLane:
 
 
 def _encoder(name: str, record_bytes_max: int) -> Callable[[Any], Iterable[Record]]:
-    match name:
-        case "alerts":
-            return lambda alert: (alert_record(alert),)
-        case "scores":
-            return score_records
-        case _:
-            return lambda letter: (dead_letter_record(letter, record_bytes_max=record_bytes_max),)
+    encoders: dict[str, Callable[[Any], Iterable[Record]]] = {
+        "alerts": lambda alert: (alert_record(alert),),
+        "scores": score_records,
+        "dead_letters": lambda letter: (
+            dead_letter_record(letter, record_bytes_max=record_bytes_max),
+        ),
+    }
+    return encoders[name]

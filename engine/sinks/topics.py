@@ -8,6 +8,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its stubs e
     ResourceType,
 )
 
+from engine.clock import SECOND_NS, elapsed_ns, sleep
 from engine.config.connections import KafkaSink
 from engine.errors import SinkError, UsageError
 from engine.sinks.producer import client_settings, error_text
@@ -23,6 +24,7 @@ CLEANUP = {
 
 ADMIN_TIMEOUT_S = 30.0
 
+_RETRY_S = 0.1
 _MILLISECOND_NS = 1_000_000
 
 
@@ -60,22 +62,30 @@ def ensure_topics(settings: KafkaSink, *, timeout_s: float = ADMIN_TIMEOUT_S) ->
     except KafkaException as error:
         raise _unreachable(settings, "list topics", error) from error
     missing = [output for output in CLEANUP if topic_name(settings, output) not in existing]
-    _create(admin, settings, missing, timeout_s)
-    _check(admin, settings, [output for output in CLEANUP if output not in missing], timeout_s)
+    made = _create(admin, settings, missing, timeout_s)
+    _check(admin, settings, [output for output in CLEANUP if output not in made], timeout_s)
 
 
-def _create(admin: AdminClient, settings: KafkaSink, outputs: list[str], timeout_s: float) -> None:
+def _create(
+    admin: AdminClient, settings: KafkaSink, outputs: list[str], timeout_s: float
+) -> set[str]:
+    """Make topics; give the outputs whose topic was not there yet."""
     topics = [_topic(settings, output) for output in outputs]
     if not topics:
-        return
+        return set()
     pending = admin.create_topics(topics, request_timeout=timeout_s, operation_timeout=timeout_s)
-    for name, created in pending.items():
+    made = set()
+    for output in outputs:
+        name = topic_name(settings, output)
         try:
-            created.result()
+            pending[name].result()
         except KafkaException as error:
-            # Another process of the same flow made it in the meantime.
+            # Another process of the same flow may have made it in the meantime.
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise _unreachable(settings, f"make topic {name}", error) from error
+        else:
+            made.add(output)
+    return made
 
 
 def _topic(settings: KafkaSink, output: str) -> NewTopic:
@@ -94,26 +104,39 @@ def _topic(settings: KafkaSink, output: str) -> NewTopic:
 
 def _check(admin: AdminClient, settings: KafkaSink, outputs: list[str], timeout_s: float) -> None:
     wrong = []
-    asked = [ConfigResource(ResourceType.TOPIC, topic_name(settings, output)) for output in outputs]
-    if not asked:
-        return
-    pending = admin.describe_configs(asked, request_timeout=timeout_s)
-    for output, resource in zip(outputs, asked, strict=True):
+    for output in outputs:
+        name = topic_name(settings, output)
         try:
-            found = pending[resource].result()
+            found = _config_of(admin, name, timeout_s)
         except KafkaException as error:
-            raise _unreachable(settings, f"look at topic {resource.name}", error) from error
-        cleanup = {policy.strip() for policy in found["cleanup.policy"].value.split(",")}
+            raise _unreachable(settings, f"look at topic {name}", error) from error
+        cleanup = {policy.strip() for policy in found["cleanup.policy"].split(",")}
         if cleanup != CLEANUP[output]:
-            wrong.append(_mend(settings, output, "cleanup.policy", sorted(CLEANUP[output])))
-        if found["message.timestamp.type"].value != "CreateTime":
-            wrong.append(_mend(settings, output, "message.timestamp.type", ["CreateTime"]))
+            wrong.append(_mend(settings, name, "cleanup.policy", sorted(CLEANUP[output])))
+        if found["message.timestamp.type"] != "CreateTime":
+            wrong.append(_mend(settings, name, "message.timestamp.type", ["CreateTime"]))
     if wrong:
         raise SinkError("\n".join(wrong))
 
 
-def _mend(settings: KafkaSink, output: str, name: str, values: list[str]) -> str:
-    topic = topic_name(settings, output)
+def _config_of(admin: AdminClient, topic: str, timeout_s: float) -> dict[str, str]:
+    resource = ConfigResource(ResourceType.TOPIC, topic)
+    deadline_ns = elapsed_ns() + int(timeout_s * SECOND_NS)
+    while True:
+        pending = admin.describe_configs([resource], request_timeout=timeout_s)
+        try:
+            entries = pending[resource].result()
+        except KafkaException as error:
+            # The brokers do not all hear of a topic at the moment it is made.
+            unknown = error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART
+            if not unknown or elapsed_ns() >= deadline_ns:
+                raise
+            sleep(_RETRY_S)
+        else:
+            return {name: entry.value for name, entry in entries.items()}
+
+
+def _mend(settings: KafkaSink, topic: str, name: str, values: list[str]) -> str:
     value = values[0] if len(values) == 1 else f"[{','.join(values)}]"
     return (
         f"topic {topic}: {name} must be {','.join(values)}; mend it with\n"

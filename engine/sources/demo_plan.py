@@ -177,6 +177,7 @@ INCIDENTS = (
         metrics=("db_connections", "memory_usage"),
         begin_day=6 + 10 / 24,
         end_day=6 + 11 / 24,
+        alerts=("HostSilent",),
         description="The host is silent for an hour.",
     ),
     Incident(

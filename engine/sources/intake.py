@@ -1,7 +1,8 @@
 """From decoded rows to a batch: wild clocks and late rows go out, new series are announced."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,6 +77,7 @@ class Intake:
         self._max_ahead_ns = max_ahead_ns
         self._detectors_of = detectors_of
         self._undefined: dict[int, Series] = {}
+        self._beginning: dict[int, tuple[Definition, bool]] = {}
         self._announced = 0
 
     def take(
@@ -115,7 +117,7 @@ class Intake:
             rows = rows[~late]
         if len(rows) < len(columns):
             taken.columns = columns.take(rows)
-        if self._undefined:
+        if self._undefined or self._beginning:
             self._define(taken)
         return taken
 
@@ -125,17 +127,33 @@ class Intake:
         taken.refused += [(row, reason, detail) for row in rows[:allowed].tolist()]
 
     def _define(self, taken: Taken) -> None:
-        """Announce new series at their first good row, with its timestamp."""
-        waiting = np.fromiter(self._undefined, np.uint64, len(self._undefined))
-        met = np.flatnonzero(np.isin(taken.columns.fingerprint, waiting))
-        fingerprints, first = np.unique(taken.columns.fingerprint[met], return_index=True)
-        for fingerprint, row in zip(fingerprints.tolist(), met[first].tolist(), strict=True):
-            series = self._undefined.pop(fingerprint)
-            definition = Definition(series, int(taken.columns.ts[row]), self._detectors_of(series))
+        """Announce new series with their earliest good row, and again if an earlier one comes."""
+        awaited = np.fromiter(chain(self._undefined, self._beginning), np.uint64)
+        met = np.flatnonzero(np.isin(taken.columns.fingerprint, awaited))
+        fingerprints, which = np.unique(taken.columns.fingerprint[met], return_inverse=True)
+        earliest = np.full(len(fingerprints), np.iinfo(np.int64).max)
+        np.minimum.at(earliest, which, taken.columns.ts[met])
+        for fingerprint, ts in zip(fingerprints.tolist(), earliest.tolist(), strict=True):
+            series = self._undefined.pop(fingerprint, None)
+            if series is not None:
+                definition = Definition(series, ts, self._detectors_of(series))
+                everywhere = definition.detectors != 0 and self._announced < EXACT_MAX
+                self._announced += everywhere
+            else:
+                known, everywhere = self._beginning[fingerprint]
+                if ts >= known.first_ts:
+                    continue
+                definition = replace(known, first_ts=ts)
+            if definition.detectors:
+                self._beginning[fingerprint] = definition, everywhere
             taken.definitions.append(definition)
-        room = max(0, EXACT_MAX - self._announced)
-        taken.population = [item for item in taken.definitions if item.detectors][:room]
-        self._announced += len(taken.population)
+            if everywhere:
+                taken.population.append(definition)
+        # Nothing at or below the claim follows, so these have begun when they said.
+        claim = self.clock.claim
+        self._beginning = {
+            key: item for key, item in self._beginning.items() if item[0].first_ts > claim
+        }
 
 
 def dead_letters(

@@ -33,7 +33,8 @@ class Journal:
         """Note a promise as it is given."""
         if self.path is None:
             return
-        line = msgspec.json.encode(IdleAdvance(partition, offset, ts)) + b"\n"
+        # The newline before it ends a line that a killed run left unfinished.
+        line = b"\n" + msgspec.json.encode(IdleAdvance(partition, offset, ts)) + b"\n"
         with self._lock:
             with self.path.open("ab") as file:
                 file.write(line)
@@ -50,7 +51,7 @@ class Journal:
             try:
                 advance = msgspec.json.decode(line, type=IdleAdvance)
             except msgspec.DecodeError:
-                continue  # the last line of a run that was killed
+                continue  # an empty line, or the last one of a run that was killed
             places = found.setdefault(advance.partition, {})
             places[advance.offset] = max(advance.ts, places.get(advance.offset, advance.ts))
         return found
@@ -58,13 +59,20 @@ class Journal:
     def _compact(self) -> None:
         if self.path is None:
             return
-        lines = [
-            msgspec.json.encode(IdleAdvance(partition, offset, ts))
+        advances = [
+            IdleAdvance(partition, offset, ts)
             for partition, places in self.read().items()
-            for offset, ts in sorted(places.items())
+            for offset, ts in places.items()
         ]
         # Half of the bound at the most, the newest: older ones are before what topics still hold.
-        kept = lines[-_BYTES_MAX // (2 * 128) :]
+        advances.sort(key=lambda advance: advance.ts, reverse=True)
+        kept: list[bytes] = []
+        size = 0
+        for line in map(msgspec.json.encode, advances):
+            size += len(line) + 1
+            if size > _BYTES_MAX // 2:
+                break
+            kept.append(line)
         temporary = self.path.with_suffix(".tmp")
-        temporary.write_bytes(b"\n".join(kept) + b"\n")
+        temporary.write_bytes(b"\n".join(reversed(kept)) + b"\n")
         temporary.replace(self.path)

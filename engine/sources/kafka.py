@@ -30,7 +30,7 @@ from engine.telemetry import Telemetry
 
 _COMMIT_EVERY_NS = 5 * SECOND_NS
 _POLL_PAUSE_S = 0.005
-_NO_RECORD_TS = np.iinfo(np.int64).max // 2
+_NO_RECORD_TS = np.iinfo(np.int64).max // 2 // MILLISECOND_NS
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +115,12 @@ class KafkaReader:
 
     def poll(self) -> Polled:
         """Read what is there; a batch goes on when it is full, old or before the end."""
-        if self.epochs.ending:
-            return Polled(end=True)
         if self.epochs.number == 0:
             # Nothing is said before the place to begin is durable: `latest` is another later.
             return Polled(pause_s=_POLL_PAUSE_S)
         if self._stopping():
-            self.epochs.ending = True
-            return self._said(Taken(Columns.empty()))
+            ends = self.epochs.end(self.of.number, self._skew)
+            return Polled(end=ends, pause_s=_POLL_PAUSE_S)
         advanced = self._apply_advances(self._offset)
         self._commit()
         self._fetch()
@@ -171,18 +169,16 @@ class KafkaReader:
         messages = self._consumer.consume(self._batch_rows - len(self._held), 0)
         if not messages:
             return
-        good = [message for message in messages if message.error() is None]
-        if len(good) < len(messages):
-            # The end is known only from its event, which comes after the last record.
-            self._at_end = messages[-1].error() is not None
+        # The end is known only from its event, which comes after the last record.
+        self._at_end = messages[-1].error() is not None
+        if any(map(Message.error, messages)):
             for message in messages:
                 self._check(message)
-        else:
-            self._at_end = False
-        if good:
+            messages = [message for message in messages if message.error() is None]
+        if messages:
             if not self._held:
                 self._held_since_ns = elapsed_ns()
-            self._held += good
+            self._held += messages
             self.idle.heard()
 
     def _check(self, message: Message) -> None:
@@ -226,14 +222,14 @@ class KafkaReader:
         return said
 
     def _record_ts(self, messages: list[Message]) -> NDArray[np.int64]:
-        stamps = [message.timestamp() for message in messages]
-        return np.array(
+        stamps = np.array(
             [
-                _NO_RECORD_TS if kind == TIMESTAMP_NOT_AVAILABLE else stamp * MILLISECOND_NS
-                for kind, stamp in stamps
+                _NO_RECORD_TS if kind == TIMESTAMP_NOT_AVAILABLE else stamp
+                for kind, stamp in map(Message.timestamp, messages)
             ],
             np.int64,
         )
+        return stamps * MILLISECOND_NS
 
     def _apply_advances(self, offset: int) -> bool:
         """Give the promises that belong at this place of the log, now that they are durable."""
@@ -264,7 +260,8 @@ class KafkaReader:
             partition=self.of.number,
             claim=self.intake.clock.claim,
             newest=self.intake.clock.newest,
-            caught_up=self._at_end,
+            # In a backlog more than one batch waits; where it ends is not always told at once.
+            caught_up=self._at_end or self.lag() <= self._batch_rows,
             checkpoint=self.epochs.due(),
         )
         batch = Batch(progress, taken.columns, taken.definitions, taken.population)
@@ -295,9 +292,7 @@ class KafkaReader:
         for reject in decoded.rejects:
             self._telemetry.dead_letters.labels(reject.reason).inc()
 
-    def _letters(
-        self, messages: list[Message], decoded: Decoded, taken: Taken
-    ) -> list[DeadLetter]:
+    def _letters(self, messages: list[Message], decoded: Decoded, taken: Taken) -> list[DeadLetter]:
         """Dead letters of rejected messages and rows, and of refused good rows."""
         letters = [
             self._letter(

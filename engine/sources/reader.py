@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from engine.events import DeadLetter
-from engine.series.blocks import FINAL_EPOCH, CheckpointId
+from engine.series.blocks import FINAL_EPOCH, CheckpointId, CheckpointStore
 from engine.series.pieces import Batch
+from engine.sources.skew import Skew
 
 CHECKPOINTS_KEPT = 4
 
@@ -38,14 +39,26 @@ class Reader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CheckpointPlan:
-    """When checkpoints are taken: at the close of every `every`-th epoch of a run."""
+    """When checkpoints are taken: at the close of every `every`-th epoch of a run.
+
+    `store` leaves one out while an earlier one is still being written; without it none is.
+    """
 
     run: int
     every: int
+    store: CheckpointStore | None = None
 
-    def due(self, epoch: int) -> CheckpointId | None:
-        """Checkpoint to take at the close of an epoch, counted from 0 in this run."""
-        return CheckpointId(self.run, epoch) if epoch % self.every == self.every - 1 else None
+    def due(self, epoch: int, *, closing: bool = False) -> CheckpointId | None:
+        """Checkpoint to take at the close of an epoch, counted from 0 in this run.
+
+        One that no partition has announced when the first one closes the epoch is not taken.
+        """
+        if epoch % self.every != self.every - 1:
+            return None
+        checkpoint = CheckpointId(self.run, epoch)
+        if self.store is None or self.store.begins(checkpoint, may_begin=not closing):
+            return checkpoint
+        return None
 
     @property
     def final(self) -> CheckpointId:
@@ -77,14 +90,27 @@ class Epochs:
 
     def close(self, position: dict[str, Any]) -> None:
         """Note the position if the closing epoch has a checkpoint, and go on to the next."""
-        checkpoint = self.due()
-        if self.plan and self.ending:
-            checkpoint = self.plan.final
-        if checkpoint is not None:
-            self.positions[checkpoint] = position
-            for old in sorted(self.positions)[:-CHECKPOINTS_KEPT]:
-                del self.positions[old]
+        if self.plan is not None:
+            checkpoint = self.plan.due(self.number, closing=True)
+            if checkpoint is not None:
+                self.positions[checkpoint] = position
+            if self.ending:
+                self.positions[self.plan.final] = position
+        for old in sorted(self.positions)[:-CHECKPOINTS_KEPT]:
+            del self.positions[old]
         self.number += 1
+
+    def end(self, partition: int, skew: Skew) -> bool:
+        """Wish to end; whether to. All partitions end together, once all wish to.
+
+        One that ended before would have no position at the checkpoints of the others, and would
+        be played again from an earlier one after a crash.
+        """
+        skew.leave(partition)
+        # When the first epoch has closed, all partitions are open and known to each other.
+        together = self.plan is None or self.number > 0
+        self.ending = self.ending or (together and skew.all_left())
+        return self.ending
 
     def state(self) -> list[tuple[int, int, dict[str, Any]]]:
         """The positions as plain values."""

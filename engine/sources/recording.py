@@ -17,6 +17,7 @@ from engine.sources.skew import Skew
 from engine.telemetry import Telemetry
 
 _WAIT_S = 0.001
+_END_WAIT_S = 0.05
 
 
 class RecordingReader:
@@ -77,14 +78,12 @@ class RecordingReader:
 
     def poll(self) -> Polled:
         """Play the next block, or say that the file has ended."""
-        if self.epochs.ending:
-            return Polled(end=True)
-        if self._stopping():
-            self.epochs.ending = True
-            return self._said(Taken(Columns.empty()))
+        if self._ended or self._stopping():
+            ends = self.epochs.end(self.number, self._skew)
+            return Polled(end=ends, pause_s=_END_WAIT_S)
         self._block = self._block or next(self._blocks, None)
         if self._block is None:
-            self._ended = self.epochs.ending = True
+            self._ended = True
             self._skew.report(self.number, claim=self.intake.clock.newest, holds=False, ended=True)
             return self._said(Taken(Columns.empty()))
         if len(self._block.columns):

@@ -13,6 +13,7 @@ class _Standing:
     claim: int = NOT_YET
     holds: bool = True
     ended: bool = False
+    left: bool = False
 
 
 class Skew:
@@ -38,6 +39,14 @@ class Skew:
         """Say how far a partition is and whether it holds the others back."""
         standing = self._standings[partition]
         standing.claim, standing.holds, standing.ended = claim, holds and not ended, ended
+
+    def leave(self, partition: int) -> None:
+        """Say that a partition wishes to end: it has, or the run is to stop."""
+        self._standings[partition].left = True
+
+    def all_left(self) -> bool:
+        """Whether all partitions wish to end."""
+        return all(other.left for other in list(self._standings.values()))
 
     def must_wait(self, partition: int, position: int) -> bool:
         """Whether a partition at `position` (ns) is too far ahead to read on."""

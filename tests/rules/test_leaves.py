@@ -107,9 +107,7 @@ HALF_NS = SECOND_NS // 2
 
 
 def samples_of(cells):
-    return [
-        (slot, half * HALF_NS, value, flags) for (slot, half), (value, flags) in cells.items()
-    ]
+    return [(slot, half * HALF_NS, value, flags) for (slot, half), (value, flags) in cells.items()]
 
 
 @settings(max_examples=120, deadline=None, derandomize=True)

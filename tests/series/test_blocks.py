@@ -125,7 +125,7 @@ def test_a_checkpoint_without_all_parts_is_not_used(tmp_path):
     assert store.newest_usable((at(1), at(2), at(3))) == at(1)
     assert store.newest_usable((at(2),)) is None
     assert store.newest_usable(()) is None
-    with pytest.raises(StateError, match="s0.12"):
+    with pytest.raises(StateError, match=r"s0\.12"):
         store.read(at(2), "s0.12")
 
 

@@ -49,9 +49,9 @@ def run(blocks, samples_max):
         rings.remember(rows, rows.value, keep_after)
         for slot, kept in twin.items():
             new = sorted({base + step for at, step in cells if at == slot})
-            kept = [ts for ts in [*kept, *new] if ts > keep_after]
-            lost += max(0, len(kept) - samples_max)
-            twin[slot] = kept[-samples_max:]
+            reached = [ts for ts in [*kept, *new] if ts > keep_after]
+            lost += max(0, len(reached) - samples_max)
+            twin[slot] = reached[-samples_max:]
         yield rings, twin, lost
 
 

@@ -267,3 +267,41 @@ def test_a_part_that_cannot_be_written_is_named(tmp_path):
     lane.write([block(0, 5)])
     with pytest.raises(SinkError, match=r"part-000000\.parquet: can't be written: .*No space left"):
         lane.close()
+
+
+CRASH = st.tuples(st.integers(0, 4), st.integers(0, 4))  # snapshots lost, checkpoints not usable
+STEPS = st.lists(st.integers(0, 7) | st.just("checkpoint") | CRASH, max_size=25)
+
+
+@settings(deadline=None, max_examples=40)
+@given(STEPS)
+def test_any_crashes_and_resumes_leave_each_row_once(tmp_path_factory, steps):
+    """Steps are rows written, a checkpoint with its snapshot, or a crash with a resume."""
+    folder = tmp_path_factory.mktemp("crash")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(score_file, "ROWS_BUFFERED_MAX", 6)
+        patch.setattr(score_parts, "SMALL_PARTS_MAX", 2)
+        lane = ScoreFileLane(folder, None, never)
+        said, said_at, snapshots = 0, {None: 0}, [(None, None)]  # with the one chosen on resume
+        for number, step in enumerate(steps):
+            if step == "checkpoint":
+                lane.mark(CheckpointId(1, number))
+                said_at[CheckpointId(1, number)] = said
+                snapshots.append((lane.snapshot(), ()))
+            elif isinstance(step, int):
+                lane.write([block(said, step)])
+                said += step
+            else:
+                lost, skipped = step
+                del snapshots[max(1, len(snapshots) - lost) :]
+                snapshot, chosen = snapshots[-1]
+                if chosen == ():  # stays the same until there is another snapshot
+                    epochs = [epoch for _, epoch, _ in snapshot]
+                    chosen = (
+                        CheckpointId(1, epochs[-1 - skipped]) if skipped < len(epochs) else None
+                    )
+                    snapshots = [(snapshot, chosen)]
+                lane = ScoreFileLane(folder, snapshot, lambda _, chosen=chosen: chosen)
+                said = said_at[chosen]
+        lane.close()
+    assert values(folder) == list(range(said))

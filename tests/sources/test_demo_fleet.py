@@ -159,6 +159,8 @@ def test_rules_fire_in_their_incidents_and_nowhere_else(bundled, labels):
     (group,) = yaml_of("rules.yaml")["groups"]
     everything = pl.concat(bundled.values()).sort("ts", maintain_order=True)
     for rule in group["rules"]:
+        if rule["alert"] == "HostSilent":
+            continue  # fires on silence, by rule_options; the demo's own test plays it
         metric = EXPRESSION.fullmatch(rule["expr"])[2]
         own = [label for label in labels if rule["alert"] in label["alerts"]]
         assert own

@@ -1,0 +1,174 @@
+"""What a topic holds, at a look: for the configuration that `streamgauge init` proposes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Consumer, KafkaException, Message
+from confluent_kafka import KafkaError as Code
+from confluent_kafka import TopicPartition as Position
+from numpy.typing import NDArray
+
+from engine.clock import elapsed_ns
+from engine.codecs.json_strict import decode_strict
+from engine.config.connections import KafkaSource
+from engine.config.durations import MILLISECOND_NS, SECOND_NS
+from engine.errors import SourceError
+from engine.series.columns import Columns
+from engine.sources.kafka_client import consumer_settings, partitions_of
+
+MESSAGES_MAX = 2_000
+TIMEOUT_NS = 5 * SECOND_NS
+_REQUEST_TIMEOUT_S = 5.0
+_POLL_S = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicSummary:
+    """A look at the newest messages of a topic.
+
+    Attributes
+    ----------
+    partitions, messages : int
+        Partitions that there are; messages that were read.
+    keyed : bool
+        Whether all messages have a key, so that a series stays in one partition.
+    metrics : tuple of str
+        Metric names, sorted.
+    series, samples, rejects : int
+        What the messages held; rejects are messages and rows that can't be used.
+    first_reject : str
+        What is wrong with the first of them; empty without any.
+    interval_ns : int or None
+        Usual distance of samples in a series; None if no series has two.
+    wild : int
+        Samples with timestamps too far ahead of their records', which a run leaves out.
+    out_of_order_ns : dict of int to int
+        How far rows lie behind earlier rows of their partition at most, by partition; wild ones
+        are left out.
+    """
+
+    partitions: int
+    messages: int
+    keyed: bool
+    metrics: tuple[str, ...]
+    series: int
+    samples: int
+    rejects: int
+    first_reject: str
+    interval_ns: int | None
+    wild: int
+    out_of_order_ns: dict[int, int]
+
+
+def look_at_topic(
+    settings: KafkaSource,
+    *,
+    max_ahead_ns: int,
+    messages_max: int = MESSAGES_MAX,
+    timeout_ns: int = TIMEOUT_NS,
+) -> TopicSummary:
+    """Summarise the newest messages of a topic, as native JSON.
+
+    Parameters
+    ----------
+    settings : KafkaSource
+        Where the topic is; its `start` does not matter.
+    max_ahead_ns : int
+        A sample further ahead of its record's timestamp is wild.
+    messages_max : int
+        Messages to look at, shared evenly by the partitions.
+    timeout_ns : int
+        How long to read.
+
+    Raises
+    ------
+    ConnectionError
+        If no broker answers.
+    SourceError
+        If the topic isn't there or can't be read.
+    """
+    partitions = partitions_of(settings)
+    messages = _newest(settings, partitions, messages_max, timeout_ns)
+    # Offset order is the order of each log; consumers give partitions by turns.
+    messages.sort(key=lambda message: (message.partition() or 0, message.offset() or 0))
+    decoded = decode_strict([message.value() or b"" for message in messages])
+    wild = decoded.columns.ts > _latest_ns(messages, max_ahead_ns)[decoded.message]
+    columns = decoded.columns.take(~wild)
+    partition = np.array([message.partition() for message in messages], np.int64)
+    of_row = partition[decoded.message[~wild]]
+    return TopicSummary(
+        partitions=len(partitions),
+        messages=len(messages),
+        keyed=bool(messages) and all(message.key() is not None for message in messages),
+        metrics=tuple(sorted({series.name for series in decoded.new_series})),
+        series=len(decoded.new_series),
+        samples=len(decoded.columns),
+        rejects=len(decoded.rejects),
+        first_reject=decoded.rejects[0].detail if decoded.rejects else "",
+        interval_ns=_usual_interval_ns(columns),
+        wild=int(wild.sum()),
+        out_of_order_ns={
+            int(one): _out_of_order_ns(columns.ts[of_row == one]) for one in np.unique(of_row)
+        },
+    )
+
+
+def _newest(
+    settings: KafkaSource, partitions: list[int], messages_max: int, timeout_ns: int
+) -> list[Message]:
+    """Read the last messages of each partition, up to its end or until time is up."""
+    share = max(1, messages_max // len(partitions))
+    consumer = Consumer(consumer_settings(settings))
+    until_ns = elapsed_ns() + timeout_ns
+    messages: list[Message] = []
+    ended: set[int] = set()
+    try:
+        places = []
+        for partition in partitions:
+            place = Position(settings.topic, partition)
+            low, high = consumer.get_watermark_offsets(place, timeout=_REQUEST_TIMEOUT_S)
+            place.offset = max(low, high - share)
+            places.append(place)
+        consumer.assign(places)
+        while len(ended) < len(partitions) and elapsed_ns() < until_ns:
+            if len(messages) >= messages_max:
+                break
+            for message in consumer.consume(messages_max - len(messages), _POLL_S):
+                error = message.error()
+                if error is None:
+                    messages.append(message)
+                elif error.code() == Code._PARTITION_EOF:  # noqa: SLF001
+                    ended.add(message.partition() or 0)
+                elif error.fatal() or error.code() == Code.TOPIC_AUTHORIZATION_FAILED:
+                    raise SourceError(f"{settings.topic} can't be read: {error.str()}")
+    except KafkaException as error:
+        raise SourceError(f"{settings.topic} can't be read: {error.args[0].str()}") from error
+    finally:
+        consumer.close()
+    return messages
+
+
+def _latest_ns(messages: list[Message], max_ahead_ns: int) -> NDArray[np.int64]:
+    """For each message the latest timestamp that its samples may have."""
+    stamps = [message.timestamp() for message in messages]
+    return np.array(
+        [
+            np.iinfo(np.int64).max
+            if kind == TIMESTAMP_NOT_AVAILABLE
+            else stamp * MILLISECOND_NS + max_ahead_ns
+            for kind, stamp in stamps
+        ],
+        np.int64,
+    )
+
+
+def _out_of_order_ns(ts: NDArray[np.int64]) -> int:
+    return int((np.maximum.accumulate(ts) - ts).max())
+
+
+def _usual_interval_ns(columns: Columns) -> int | None:
+    """Median over all distances of a series' samples; None without two in a series."""
+    order = np.lexsort((columns.ts, columns.fingerprint))
+    distances = np.diff(columns.ts[order])[np.diff(columns.fingerprint[order]) == 0]
+    distances = distances[distances > 0]
+    return int(np.median(distances)) if len(distances) else None

@@ -1,0 +1,169 @@
+"""``streamgauge check``: configurations and rule files, all mistakes with their places."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from engine.cli import main
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+GOOD = "groups: [{name: a, rules: [{alert: Up, expr: up == 0}, {alert: Hot, expr: t > 1}]}]\n"
+BAD = """\
+groups:
+  - name: a
+    rules:
+      - {alert: Good, expr: up == 0}
+      - {alert: Broken, expr: 'up >'}
+      - {alert: Long, expr: 'avg_over_time(up[2d]) > 1'}
+  - name: a
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write(name, text):
+    path = Path(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return name
+
+
+def check(capsys, *arguments):
+    code = main(["check", *arguments])
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    return code, captured.out.splitlines()
+
+
+def check_json(capsys, *arguments):
+    code, lines = check(capsys, "--json", *arguments)
+    return code, [json.loads(line) for line in lines]
+
+
+def test_the_examples_are_fine(capsys, monkeypatch):
+    monkeypatch.chdir(REPOSITORY)
+    code, (line,) = check(capsys, "examples/metrics.yaml")
+    assert code == 0
+    assert line.startswith("2 files, ")
+    assert line.endswith(" rules: fine")
+
+
+def test_a_rule_file_is_known_by_its_groups(capsys):
+    assert check(capsys, write("x.yaml", GOOD)) == (0, ["1 file, 2 rules: fine"])
+
+
+@pytest.mark.parametrize("text", ["", "time: {lateness: 1s}", "# nothing\n"])
+def test_all_else_is_a_configuration(capsys, text):
+    assert check(capsys, write("x.yaml", text)) == (0, ["1 file, 0 rules: fine"])
+
+
+def test_every_mistake_of_a_rule_file_has_its_place(capsys):
+    code, lines = check(capsys, write("bad.yaml", BAD))
+    assert code == 1
+    assert [line.split(": ")[0] for line in lines[:-1]] == [
+        "bad.yaml:5:35",
+        "bad.yaml:6:46",
+        "bad.yaml:7:11",
+    ]
+    assert "nothing stands behind '>'" in lines[0]
+    assert "1d" in lines[1]
+    assert lines[-1] == "1 file, 3 rules: 3 mistakes"
+
+
+def test_every_mistake_of_a_configuration_has_its_place(capsys):
+    text = "tiem: {}\ntime: {lateness: 5x}\n"
+    code, lines = check(capsys, write("c.yaml", text))
+    assert code == 1
+    assert [line.split(" ")[0] for line in lines[:-1]] == ["c.yaml:1:1:", "c.yaml:2:18:"]
+
+
+def test_a_configurations_rules_and_names_are_checked_with_it(capsys):
+    write("sub/rules/bad.yaml", BAD)
+    config = write(
+        "sub/c.yaml",
+        "rules: {files: [rules/*.yaml, none.yaml]}\n"
+        "detectors: [{use: nope}]\nrule_options: [{alert: Missing}]\n",
+    )
+    code, lines = check(capsys, config)
+    text = "\n".join(lines)
+    assert code == 1
+    assert "sub/rules/bad.yaml:5:35: " in text
+    assert "sub/c.yaml:2:19: there is no detector nope" in text
+    assert "sub/c.yaml:3:24: no rule makes the alert Missing" in text
+    assert "none.yaml: no rule file matches it" in text
+    assert lines[-1] == "2 files, 3 rules: 6 mistakes"
+
+
+def test_all_files_are_checked_at_once(capsys):
+    files = [write("a.yaml", "tiem: {}"), write("b.yaml", GOOD), write("c.yaml", BAD)]
+    code, lines = check(capsys, *files)
+    assert code == 1
+    assert {line.split(":")[0] for line in lines[:-1]} == {"a.yaml", "c.yaml"}
+    assert lines[-1] == "3 files, 5 rules: 4 mistakes"
+
+
+def test_a_file_that_is_named_twice_counts_once(capsys):
+    write("rules/r.yaml", GOOD)
+    config = write("c.yaml", "rules: {files: [rules/*.yaml]}")
+    code, lines = check(capsys, "rules/r.yaml", config, "./rules/../rules/r.yaml", config)
+    assert (code, lines) == (0, ["2 files, 2 rules: fine"])
+
+
+def test_the_configurations_longest_range_holds_for_its_rules(capsys):
+    rules = write("r.yaml", "groups: [{name: a, rules: [{alert: A, expr: 'up[2d]'}]}]")
+    rules = write("r.yaml", Path(rules).read_text().replace("up[2d]", "avg_over_time(up[2d]) > 1"))
+    config = write("c.yaml", "rules: {files: [r.yaml], max_window: 3d}")
+    assert check(capsys, rules, config)[0] == 0
+    assert check(capsys, rules)[0] == 1
+    assert check(capsys, "--max-window", "3d", rules)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "can't be read: No such file or directory"),
+        (b"\xff\xfe", "isn't UTF-8 text"),
+        (b"a: [", "not YAML"),
+        (b"- a", "takes keys with values"),
+        (b"groups: 3", "'groups' is a list"),
+    ],
+)
+def test_what_is_neither_is_a_mistake(capsys, content, message):
+    if content is not None:
+        Path("x.yaml").write_bytes(content)
+    code, lines = check(capsys, "x.yaml")
+    assert code == 1
+    assert lines[0].startswith("x.yaml")
+    assert message in lines[0]
+
+
+def test_json_has_a_line_for_each_rule_and_for_each_mistake_outside_of_rules(capsys):
+    files = [write("good.yaml", GOOD), write("bad.yaml", BAD), write("c.yaml", "tiem: {}")]
+    code, lines = check_json(capsys, *files)
+    assert code == 1
+    rules = [line for line in lines if "rule" in line]
+    assert [(line["file"], line["group"], line["rule"], line["ok"]) for line in rules] == [
+        ("good.yaml", "a", "Up", True),
+        ("good.yaml", "a", "Hot", True),
+        ("bad.yaml", "a", "Good", True),
+        ("bad.yaml", "a", "Broken", False),
+        ("bad.yaml", "a", "Long", False),
+    ]
+    assert all(bool(line["error"]) is not line["ok"] for line in rules)
+    others = [line for line in lines if "rule" not in line]
+    assert [(line["file"], line["line"], line["column"], line["ok"]) for line in others] == [
+        ("bad.yaml", 7, 11, False),
+        ("c.yaml", 1, 1, False),
+    ]
+    assert "stands twice" in others[0]["error"]
+
+
+def test_json_of_good_files_has_rules_only(capsys):
+    code, lines = check_json(capsys, write("good.yaml", GOOD))
+    assert code == 0
+    assert [line["rule"] for line in lines] == ["Up", "Hot"]

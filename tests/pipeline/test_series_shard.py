@@ -1,0 +1,266 @@
+"""A shard says the same whatever the arrival order within the lateness, the cuts and restarts."""
+
+import math
+import random
+from dataclasses import replace
+
+import msgspec
+import numpy as np
+import pytest
+from direct_flow import DirectFlow, Partition, plan_of
+
+from engine.detectors.protocol import Scores
+from engine.pipeline.series_shard import SeriesShard
+from engine.series.columns import FLAG_STALE
+from engine.series.identity import Series
+from engine.series.pieces import split
+
+SECOND_NS = 10**9
+LATENESS_NS = 20 * SECOND_NS
+START_NS = 1_700_000_000 * SECOND_NS
+STEP_NS = 10 * SECOND_NS
+ROWS = 260
+STALE = int(FLAG_STALE)
+
+RULES = """
+groups:
+- name: plain
+  interval: 15s
+  rules:
+  - {alert: High, expr: cpu > 2.5, for: 30s, keep_firing_for: 20s, labels: {v: "{{ $value }}"}}
+  - {alert: Quiet, expr: 'cpu{i="1"} <= 0.5 offset 25s'}
+- name: windows
+  interval: 40s
+  rules:
+  - {alert: Mean, expr: "avg_over_time(cpu[95s]) > 1", for: 80s, annotations: {a: "{{ $value }}"}}
+  - {alert: Gap, expr: "count_over_time({i=~'[0-3]'}[1m]) < 5"}
+  - {alert: Wild, expr: "anomaly_state > 0.2"}
+""".replace("<= 0.5 offset 25s", "offset 25s <= 0.5")
+CONFIG = """
+state: {shards: 3}
+detectors: [{false_alarms_per_day: 3000}]
+scores: {emit: all}
+rule_options:
+- {alert: Mean, gap_tolerance: 1, resolve_below: 0.5}
+- {alert: Gap, on_absent: fire}
+"""
+PARTITIONS = ("p0", "p1")
+SERIES = [Series.of("cpu", {"i": str(i)}) for i in range(5)] + [Series.of("load", {})]
+
+
+def rows_of_partitions():
+    """Logs of two partitions: gaps, stale markers, repeats, conflicts, a series in both."""
+    generator = random.Random(4)
+    logs = ([], [])
+    for number, series in enumerate(SERIES):
+        # Some begin later, just before a minute ends: whether they count in it is for the
+        # first row to say, not for the first to arrive.
+        first = START_NS + (0, 0, 0, 98, 338, 698)[number] * SECOND_NS
+        for step in range(ROWS):
+            ts = first + step * STEP_NS + generator.randrange(SECOND_NS)
+            if generator.random() < 0.05 or 100 < step < 100 + 8 * number:
+                continue
+            value = math.sin(step / 20) + generator.gauss(0, 0.3) + 40 * (step in (150, 200, 201))
+            log = logs[number % 2 if number < 4 else generator.randrange(2)]
+            row = (series, ts, value, STALE if generator.random() < 0.01 else 0)
+            log.append(row)
+            if generator.random() < 0.05:
+                log.append(row)
+            if generator.random() < 0.05:
+                log.append((series, ts, generator.gauss(0, 1), 0))
+    return tuple(sorted(log, key=lambda row: row[1]) for log in logs)
+
+
+LOGS = rows_of_partitions()
+
+
+def shuffled(log, generator):
+    """Another arrival order in which no row is late: none falls back by the lateness."""
+    return sorted(log, key=lambda row: row[1] + generator.randrange(LATENESS_NS))
+
+
+def batches(plan, logs, generator, *, sizes=(1, 3, 20, 90)):
+    """Yield batches of all partitions, interleaved and cut at random."""
+    parts = [
+        (Partition(plan, number, lateness_ns=LATENESS_NS), list(log))
+        for number, log in enumerate(logs)
+    ]
+    while any(log for _, log in parts):
+        partition, log = generator.choice([item for item in parts if item[1]])
+        size = generator.choice(sizes)
+        yield partition.batch(log[:size], caught_up=generator.random() < 0.3)
+        del log[:size]
+    for partition, _ in parts:
+        yield partition.batch([], ended=True)
+
+
+def run(plan, logs, generator, **options):
+    flow = DirectFlow(plan)
+    waiting = []
+    for batch in batches(plan, logs, generator, **options):
+        waiting.append(batch)
+        if generator.random() < 0.7:
+            flow.feed(*waiting)
+            waiting = []
+    if waiting:
+        flow.feed(*waiting)
+    flow.finish()
+    return flow
+
+
+class ShareDetector:
+    """Gives as score its shard's share of the series, and how often it has seen the series."""
+
+    name, version = "default", 1
+
+    def __init__(self):
+        self.seen = np.zeros(0, np.int64)
+
+    def arrays(self):
+        return {"seen": self.seen}
+
+    def restore(self, arrays):
+        self.seen = arrays["seen"].copy()
+
+    def grow(self, slots):
+        self.seen = np.concatenate([self.seen, np.zeros(slots - len(self.seen), np.int64)])
+
+    def score(self, slot, ts, value, share):
+        times = np.empty(len(slot))
+        for row, place in enumerate(slot):
+            self.seen[place] += 1
+            times[row] = self.seen[place]
+        shares = np.full(len(slot), share)
+        return Scores(shares, times, value, value - 1, value + 1)
+
+
+@pytest.fixture(scope="module", params=["default detector", "shares"])
+def plan(tmp_path_factory, request):
+    folder = tmp_path_factory.mktemp("plan")
+    plan = plan_of(folder, RULES, config=CONFIG, partitions=PARTITIONS)
+    if request.param == "shares":
+        plan = replace(plan, detectors=(replace(plan.detectors[0], make=ShareDetector),))
+    return plan
+
+
+@pytest.fixture(scope="module")
+def in_order(plan):
+    return run(plan, LOGS, random.Random(0), sizes=(10**6,))
+
+
+def test_the_example_says_enough(in_order):
+    alerts, scores = in_order.said()
+    names = {event.event.labels["alertname"] for lane in in_order.alerts.values()
+             for event in lane if event.event}  # fmt: skip
+    assert names >= {"High", "Quiet", "Mean", "Gap", "Wild"}
+    assert sum(map(len, alerts.values())) > 200
+    assert len(scores) > 1000
+    onsets = {float.fromhex(row[3]) for row in scores}
+    assert max(onsets) > 1 or onsets > {0.2, 0.8}
+    assert in_order.counts["repeated_rows"] > 20
+    assert in_order.counts["conflicting_rows"] > 20
+    assert len(scores) + stale_rows() == in_order.counts["handled_rows"]
+
+
+def stale_rows():
+    """Rows that end a series and that no number contradicts."""
+    kept = {}
+    for log in LOGS:
+        for series, ts, _, flags in log:
+            kept[series, ts] = kept.get((series, ts), True) and bool(flags)
+    return sum(kept.values())
+
+
+@pytest.mark.parametrize("seed", range(1, 9))
+def test_arrival_order_and_cuts_do_not_matter(plan, in_order, seed):
+    generator = random.Random(seed)
+    logs = [shuffled(log, generator) for log in LOGS]
+    flow = run(plan, logs, generator)
+    assert flow.said() == in_order.said()
+    assert flow.counts == in_order.counts
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_restart_at_any_point_does_not_matter(plan, in_order, seed):
+    generator = random.Random(seed)
+    flow, said = DirectFlow(plan), DirectFlow(plan)
+    logs = [shuffled(log, generator) for log in LOGS]
+    for batch in batches(plan, logs, generator):
+        flow.feed(batch)
+        if generator.random() < 0.05:
+            state = flow.state()
+            collect(said, flow)
+            flow = DirectFlow(plan).restore(state)
+    flow.finish()
+    collect(said, flow)
+    assert said.said() == in_order.said()
+
+
+def collect(into, flow):
+    for number, alerts in flow.alerts.items():
+        into.alerts[number] += alerts
+    into.scores += flow.scores
+
+
+def test_a_state_does_not_change_with_what_follows(plan):
+    generator = random.Random(1)
+    flow = DirectFlow(plan)
+    every = list(batches(plan, LOGS, generator))
+    for batch in every[: len(every) // 2]:
+        flow.feed(batch)
+    arrays, meta = flow.shards[0].state()
+    copies = {name: array.copy() for name, array in arrays.items()}
+    text = msgspec.json.encode(meta)
+    for batch in every[len(every) // 2 :]:
+        flow.feed(batch)
+    for name, array in copies.items():
+        np.testing.assert_array_equal(arrays[name], array)
+    assert msgspec.json.encode(meta) == text
+
+
+def test_beyond_the_limit_the_newest_series_are_refused(tmp_path):
+    plan = plan_of(
+        tmp_path, RULES, config="state: {shards: 1}\nscores: {emit: all}\nlimits: {series: 2}\n"
+    )
+    partition, flow = Partition(plan, 0, lateness_ns=LATENESS_NS), DirectFlow(plan)
+    rows = [(series, START_NS + 1500 * SECOND_NS, 1.5, 0) for series in SERIES[:4]]
+    flow.feed(partition.batch(rows))
+    flow.feed(partition.batch([(series, ts + 1, value, 0) for series, ts, value, _ in rows]))
+    flow.feed(partition.batch([], ended=True))
+    held = {series.text for series in flow.shards[0].slots.series}
+    assert len(held) == 2
+    assert flow.counts == {"handled_rows": 4, "limit_rows": 4}
+    assert [letter.reason for letter in flow.dead_letters] == ["limit", "limit"]
+    told = [msgspec.json.decode(letter.value) for letter in flow.dead_letters]
+    assert {item["labels"]["i"] for item in told} == {"0", "1", "2", "3"} - {
+        text.split('"')[1] for text in held
+    }
+    assert {item["ts"] for item in told} == {(START_NS + 1500 * SECOND_NS) // 10**6}
+
+
+def test_a_stale_marker_or_nan_loses_against_a_number(tmp_path):
+    plan = plan_of(tmp_path, RULES, config="state: {shards: 1}\nscores: {emit: all}\n")
+    partition, flow = Partition(plan, 0, lateness_ns=LATENESS_NS), DirectFlow(plan)
+    ts, series = START_NS, SERIES[0]
+    values = [(math.nan, STALE), (math.nan, 0), (2.0, 0), (3.0, 0), (3.0, 0), (-1.0, 0)]
+    flow.feed(partition.batch([(series, ts, value, flags) for value, flags in values]))
+    flow.feed(partition.batch([], ended=True))
+    assert [row[2] for row in flow.scores] == [(3.0).hex()]
+    assert flow.counts == {"handled_rows": 1, "repeated_rows": 1, "conflicting_rows": 4}
+
+
+def test_a_shard_without_series_tells_its_lanes_how_far_it_is(plan):
+    partition = Partition(plan, 0, lateness_ns=LATENESS_NS)
+    other = Partition(plan, 1, lateness_ns=LATENESS_NS)
+    series = SERIES[0]
+    empty = next(n for n in range(plan.shards) if n != series.fingerprint % plan.shards)
+    shard = SeriesShard(empty, plan)
+    last = START_NS
+    for step in (0, 60, 120):
+        for source in (partition, other):
+            batch = source.batch([(series, START_NS + step * SECOND_NS, 1.0, 0)], caught_up=True)
+            output = shard.handle([split(batch, plan.shards)[empty]])
+        last = START_NS + step * SECOND_NS - LATENESS_NS
+    assert {closed.watermark for closed in output.closed.values()} == {last}
+    assert sorted(output.closed) == list(plan.rules.lanes)
+    assert all(closed.results == [] for closed in output.closed.values())

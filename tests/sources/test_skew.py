@@ -1,0 +1,62 @@
+"""Partitions wait for the slowest one that is not idle, never for themselves or idle ones."""
+
+from engine.sources.partition_clock import NOT_YET
+from engine.sources.skew import Skew
+
+
+def standing(max_skew=100, **partitions):
+    """Partitions by name p<number>, each with (claim, holds)."""
+    skew = Skew(max_skew)
+    for name, (claim, holds) in partitions.items():
+        number = int(name[1:])
+        skew.join(number)
+        skew.report(number, claim=claim, holds=holds)
+    return skew
+
+
+def test_one_that_runs_ahead_waits():
+    skew = standing(p0=(1000, True), p1=(500, True))
+    assert not skew.must_wait(0, 600)
+    assert skew.must_wait(0, 601)
+    assert not skew.must_wait(1, 1100)
+    assert skew.must_wait(1, 1101)
+
+
+def test_a_lone_partition_never_waits():
+    assert not standing(p0=(0, True)).must_wait(0, 2**62)
+
+
+def test_idle_and_ended_ones_hold_nobody_back():
+    skew = standing(p0=(1000, True), p1=(5, False), p2=(7, True))
+    skew.report(2, claim=7, holds=True, ended=True)
+    assert not skew.must_wait(0, 10**6)
+    assert skew.common_claim() == 1000
+
+
+def test_one_that_has_said_nothing_holds_all_others_back():
+    skew = standing(p0=(1000, True))
+    skew.join(1)
+    assert skew.must_wait(0, 0)
+    assert skew.common_claim() == NOT_YET
+
+
+def test_the_common_claim_is_the_least_of_those_that_hold():
+    assert standing(p0=(30, True), p1=(20, True), p2=(10, False)).common_claim() == 20
+    assert standing(p0=(30, False), p1=(20, False)).common_claim() is None
+
+
+def test_the_watermark_of_idle_ones_stands_at_the_least_claim():
+    skew = standing(p0=(30, False), p1=(20, False), p2=(10, False), p3=(NOT_YET, False))
+    skew.report(2, claim=10, holds=False, ended=True)
+    assert skew.stood_at() == 20
+    assert standing(p0=(NOT_YET, False)).stood_at() == NOT_YET
+
+
+def test_all_end_together():
+    skew = standing(p0=(1, True), p1=(2, True))
+    skew.leave(0)
+    assert not skew.all_left()
+    # A later word on its place doesn't take the wish back.
+    skew.report(0, claim=5, holds=True)
+    skew.leave(1)
+    assert skew.all_left()
