@@ -1,8 +1,6 @@
 """Self-metrics: declared here, all with the prefix ``streamgauge_``, served on ``/metrics``."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-
-_LATENCIES_S = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 
 class Telemetry:
@@ -53,11 +51,9 @@ class Telemetry:
         self.last_checkpoint = self._gauge(
             "last_checkpoint_seconds", "Wall time of the newest checkpoint."
         )
-        self.shard_seconds = Histogram(
-            "streamgauge_shard_seconds",
-            "Time in which a shard handles what it is given.",
-            buckets=_LATENCIES_S,
-            registry=self.registry,
+        self.detector_seconds = self._counter("detector_seconds", "Time spent in detectors.")
+        self.watermark_delay = self._gauge(
+            "watermark_delay_seconds", "Wall time minus the event time that is complete."
         )
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:

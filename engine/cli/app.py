@@ -78,6 +78,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     # Some of the libraries would phone home.
     os.environ["DO_NOT_TRACK"] = "1"
+    # An error that ends the flow passes through Rust, whose backtrace says nothing to anyone.
+    os.environ.setdefault("STREAMGAUGE_RUST_BACKTRACE", "0")
+    os.environ["RUST_BACKTRACE"] = os.environ["STREAMGAUGE_RUST_BACKTRACE"]
     try:
         code = _run(sys.argv[1:] if arguments is None else list(arguments))
         sys.stdout.flush()

@@ -45,13 +45,13 @@ def rule_files(config: Config) -> tuple[list[RuleFile], list[Problem]]:
     """Find the rule files of a configuration; a pattern without a file is a problem."""
     found: dict[str, RuleFile] = {}
     problems = []
-    for pattern in config.rules.files:
+    places = _places(config)
+    for number, pattern in enumerate(config.rules.files):
         # Path.glob takes no absolute patterns, which are allowed here.
         matches = sorted(glob.glob(str(config.beside(pattern)), recursive=True))  # noqa: PTH207
         if not matches:
-            problems.append(
-                Problem(pattern, 0, 0, f"no rule file matches it in {config.folder.resolve()}")
-            )
+            message = f"no rule file matches {pattern}, seen from {config.folder.resolve()}"
+            problems.append(Problem(*places("rules", "files", number), message))
         for match in matches:
             path = Path(match)
             name = (
@@ -126,16 +126,16 @@ def _unknown_names(config: Config, groups: Sequence[RuleGroup]) -> list[Problem]
     return problems
 
 
-def _places(config: Config) -> Callable[[str, int, str], tuple[str, int, int]]:
+def _places(config: Config) -> Callable[[str, int | str, int | str], tuple[str, int, int]]:
     """Give a function that finds an entry's value in the file; the whole file if it is gone."""
     try:
         node, _ = load_yaml(Path(config.file).read_text(encoding="utf-8-sig"), config.file)
     except OSError:
         node = None
 
-    def place(section: str, number: int, key: str) -> tuple[str, int, int]:
+    def place(section: str, entry: int | str, key: int | str) -> tuple[str, int, int]:
         try:
-            return config.file, *value_position_of(node[section][number], key)
+            return config.file, *value_position_of(node[section][entry], key)
         except (KeyError, IndexError, TypeError):
             return config.file, 0, 0
 

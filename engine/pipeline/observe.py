@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
 
+from engine.clock import now_ns
 from engine.events import Alert, ScoreBlock
 from engine.pipeline.series_shard import SeriesShard, ShardOutput
 from engine.pipeline.steps import ToSink
@@ -30,6 +31,7 @@ class Observer:
     said: dict[str, int] = field(default_factory=dict)
     handled: int = 0
     _series: dict[int, int] = field(default_factory=dict)
+    _buffered: dict[int, int] = field(default_factory=dict)
     _lost: dict[int, int] = field(default_factory=dict)
     _failures: dict[str, int] = field(default_factory=dict)
     _states: dict[str, str] = field(default_factory=dict)
@@ -44,6 +46,10 @@ class Observer:
     def series(self) -> int:
         """Series known in all shards."""
         return sum(self._series.values())
+
+    def buffered_rows(self) -> int:
+        """Rows that wait for their tick in all shards."""
+        return sum(self._buffered.values())
 
     @property
     def unhealthy_rules(self) -> dict[str, int]:
@@ -71,12 +77,14 @@ class Observer:
         telemetry = self.telemetry
         self.watermarks[shard.number] = shard.watermark.value
         self._series[shard.number] = len(shard.slots)
+        self._buffered[shard.number] = len(shard.pending)
         counts = output.counts
         if not counts:
             return
         with self._lock:
             self.handled += counts.get("handled_rows", 0)
         telemetry.rows_handled.inc(counts.get("handled_rows", 0))
+        telemetry.detector_seconds.inc(output.detector_ns / _SECOND_NS)
         for kind in ("repeated", "conflicting"):
             if counts.get(f"{kind}_rows"):
                 telemetry.rows_repeated.labels(kind).inc(counts[f"{kind}_rows"])
@@ -111,6 +119,7 @@ class Observer:
         telemetry = self.telemetry
         if self.watermark is not None:
             telemetry.watermark.set(self.watermark / _SECOND_NS)
+            telemetry.watermark_delay.set((now_ns() - self.watermark) / _SECOND_NS)
         telemetry.series.set(self.series)
         for state, count in self.alerts_by_state().items():
             telemetry.alerts.labels(state).set(count)

@@ -30,7 +30,7 @@ from engine.pipeline.sources import SourceOpener, SourcePartition, list_partitio
 from engine.pipeline.state_folder import StateFolder
 from engine.pipeline.steps import Failure
 from engine.rules.plan import LANES
-from engine.sources.journal import Journal
+from engine.sources.journal import JOURNAL_FILE, Journal
 from engine.sources.reader import CheckpointPlan
 from engine.telemetry import Telemetry
 
@@ -189,7 +189,7 @@ def prepared(
         state = StateFolder(folder, shards=plan.shards, lanes=LANES, parts=part_names(plan.shards))
         every = max(1, round(config.state.checkpoint_ns / config.state.epoch_ns))
         checkpoints = CheckpointPlan(state.run, every, state.checkpoints)
-        journal = Journal(folder / "idle.jsonl")
+        journal = Journal(folder / JOURNAL_FILE)
     store = state.checkpoints if state else None
     opener = SourceOpener(
         plan=plan,
@@ -200,6 +200,7 @@ def prepared(
         telemetry=run.telemetry,
         stopping=run.stop,
         progress=run.on_progress,
+        buffered_rows=run.observer.buffered_rows,
     )
     parts = FlowParts(
         plan=plan,

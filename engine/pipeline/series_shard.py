@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.clock import elapsed_ns
 from engine.events import DeadLetter, Reason, ScoreBlock, native_row
 from engine.pipeline.plan import FlowPlan
 from engine.pipeline.watch import Watch, Watched
@@ -31,13 +32,15 @@ _SCORES_EVERY_NS = 1_000_000_000
 class ShardOutput:
     """What a shard says after some pieces.
 
-    `closed` holds, for each rule lane, the leaves' results; `counts` what was noticed, by name.
+    `closed` holds, for each rule lane, the leaves' results; `counts` what was noticed, by
+    name; `detector_ns` the time that detectors took.
     """
 
     closed: dict[int, Closed] = field(default_factory=dict)
     scores: list[ScoreBlock] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
+    detector_ns: int = 0
 
     def count(self, name: str, number: int) -> None:
         """Add to a count."""
@@ -72,9 +75,8 @@ class SeriesShard:
         caught_up = False
         for piece in pieces:
             self._define(piece.definitions)
-            for definition in piece.population:
-                for watch in self.watches:
-                    watch.meet(definition, own=False)
+            for watch in self.watches:
+                watch.meet(piece.population, own=False)
             self._accept(piece, output)
             self.watermark.update(piece.progress)
             caught_up = caught_up or piece.progress.caught_up or piece.progress.ended
@@ -152,10 +154,9 @@ class SeriesShard:
             return
         refused = self._add([definition.series for definition in definitions])
         self._refused = {series.fingerprint for series in refused}
-        for definition in definitions:
-            if definition.series.fingerprint not in self._refused:
-                for watch in self.watches:
-                    watch.meet(definition, own=True)
+        accepted = [item for item in definitions if item.series.fingerprint not in self._refused]
+        for watch in self.watches:
+            watch.meet(accepted, own=True)
 
     def _add(self, definitions: list[Series]) -> list[Series]:
         first_slot, refused = self.slots.add(definitions)
@@ -215,6 +216,7 @@ class SeriesShard:
         output.count("conflicting_rows", rows.conflicts)
         values = {RAW: rows.value}
         found: list[Watched] = []
+        began_ns = elapsed_ns()
         for watch in self.watches:
             watched = watch.score(rows)
             found.append(watched)
@@ -222,6 +224,7 @@ class SeriesShard:
             emitted = watch.emitted(watched, self.slots.series, self.plan.emit)
             if len(emitted):
                 output.scores.append(emitted)
+        output.detector_ns += elapsed_ns() - began_ns
         results = self.leaves.evaluate(rows, values, watermark)
         self._close(watermark, results, found, output)
         for watch, watched in zip(self.watches, found, strict=True):

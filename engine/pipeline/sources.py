@@ -10,6 +10,7 @@ from confluent_kafka import Consumer
 
 from engine.codecs.native_json import NativeJsonCodec
 from engine.config.schema import Config
+from engine.errors import UsageError
 from engine.pipeline.plan import FlowPlan
 from engine.series.blocks import CheckpointId, CheckpointStore
 from engine.sources.idle import IdleAdvances
@@ -46,6 +47,8 @@ def list_partitions(config: Config) -> dict[str, SourcePartition]:
         if source.kafka is not None:
             for partition in partitions_of(source.kafka):
                 of = KafkaPartition(source.kafka, partition, len(found))
+                if of.key in found:
+                    raise UsageError(f"topic {source.kafka.topic} stands in two sources")
                 found[of.key] = of
         elif source.recording is not None:
             recording = source.recording
@@ -71,6 +74,8 @@ class SourceOpener:
         Whether the run is to end.
     progress : callable
         Told of rows of recordings as they are played.
+    buffered_rows : callable
+        Rows that wait for their tick in all shards.
     """
 
     plan: FlowPlan
@@ -81,13 +86,20 @@ class SourceOpener:
     telemetry: Telemetry
     stopping: Callable[[], bool]
     progress: Callable[[int], None]
+    buffered_rows: Callable[[], int]
     skew: Skew = field(init=False)
     rate: DeadLetterRate = field(init=False)
     _open: dict[str, Reader] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.skew = Skew(self.plan.config.time.max_skew_ns)
-        self.rate = DeadLetterRate(self.plan.limits.dead_letters_per_second)
+        self.skew = Skew(
+            self.plan.config.time.max_skew_ns,
+            buffered_rows=self.buffered_rows,
+            buffered_rows_max=self.plan.limits.buffered_rows,
+        )
+        self.rate = DeadLetterRate(
+            self.plan.limits.dead_letters_per_second, on_suppressed=self._suppressed
+        )
 
     def openers(self) -> dict[str, Callable[[Any | None], Reader]]:
         """Functions that open each partition, given its resume state."""
@@ -100,6 +112,10 @@ class SourceOpener:
             for key, reader in list(self._open.items())
             if isinstance(reader, KafkaReader)
         }
+
+    def _suppressed(self, count: int) -> None:
+        self.telemetry.dead_letters_suppressed.inc(count)
+        _log.warning("more dead letters than limits.dead_letters_per_second: counted, not written")
 
     def _opener(self, key: str, number: int) -> Callable[[Any | None], Reader]:
         def open_partition(resume: Any | None) -> Reader:

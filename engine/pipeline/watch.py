@@ -1,5 +1,6 @@
 """One detector at work in a shard: the series it watches, its scores and the series it makes."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -102,11 +103,13 @@ class Watch:
         self._alarms = np.empty((0, _CONTEXT_WIDTH))
         self._scored_until = -(2**63)
 
-    def meet(self, definition: Definition, *, own: bool) -> None:
-        """Hear of a series somewhere in the flow; `own` if it is this shard's."""
-        if definition.detectors >> self.spec.number & 1:
-            fingerprint = definition.series.fingerprint
-            self.population.add(fingerprint, definition.first_ts, own=own)
+    def meet(self, definitions: Iterable[Definition], *, own: bool) -> None:
+        """Hear of series somewhere in the flow; `own` if they are this shard's."""
+        bit = 1 << self.spec.number
+        add = self.population.add
+        for definition in definitions:
+            if definition.detectors & bit:
+                add(definition.series.fingerprint, definition.first_ts, own=own)
 
     def grow(
         self, slots: NDArray[np.int32], series: list[Series], lookback: NDArray[np.int64]
@@ -141,8 +144,10 @@ class Watch:
 
     def series(self, kind: str, watched: Series) -> Series:
         """The series that carries one kind of score of a watched series."""
-        labels = dict(watched.labels) | {"metric": watched.name, "detector": self.spec.name}
-        return Series.of(f"anomaly_{kind}", labels)
+        # What `Series.of` gives, without cleaning again what is clean.
+        labels = dict(watched.labels)
+        labels["metric"], labels["detector"] = watched.name, self.spec.name
+        return Series(f"anomaly_{kind}", tuple(sorted(labels.items())))
 
     def kind_of(self, stream: str) -> str | None:
         """Kind of a stream if it is this detector's."""

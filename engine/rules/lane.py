@@ -92,9 +92,9 @@ class RuleLane:
                     arrays[f"{prefix}|context"] = block.context
         return arrays
 
-    def meta(self) -> dict[str, Any]:
-        """All state that is text."""
-        return {
+    def meta(self) -> msgspec.Raw:
+        """All state that is text; the moment's, unchanged by what follows."""
+        meta = {
             "watermarks": self._watermarks,
             "done": self._done,
             "full_from": self._full_from,
@@ -106,6 +106,8 @@ class RuleLane:
                 for query, blocks in self._waiting.items()
             },
         }
+        # Encoded at once, since the lists go on changing.
+        return msgspec.Raw(msgspec.msgpack.encode(meta))
 
     def restore(self, arrays: dict[str, NDArray[Any]], raw: msgspec.Raw) -> None:
         """Go on from a checkpoint; rules that are new start empty, with partial windows."""

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.rules.promql import Comparison, Leaf
+from engine.rules.selector import Selector
 from engine.rules.windows import COMPARISONS, FUNCTIONS, instant, ranged
 from engine.series.identity import Series
 from engine.series.memory import NEVER, Newest, Rings
@@ -118,6 +119,12 @@ class Leaves:
         self._done: dict[int, int] = {query.interval_ns: NEVER for query in queries}
         self._lookback = np.empty(0, np.int64)
         self._slots = 0
+        selectors = [(number, query.leaf.selector) for number, query in enumerate(queries)]
+        # Under None are those that name no metric: they may select any.
+        self._by_name = {
+            name: [item for item in selectors if item[1].name in (None, name)]
+            for name in {None, *(selector.name for _, selector in selectors)}
+        }
 
     @property
     def samples_lost(self) -> int:
@@ -138,16 +145,14 @@ class Leaves:
 
     def add(self, stream: str, slots: NDArray[np.int32], series: list[Series]) -> None:
         """Let the queries choose among the new series of a stream."""
-        labels = [dict(item.labels) for item in series]
-        for number, query in enumerate(self.queries):
-            selector = query.leaf.selector
-            chosen = [
-                slot
-                for slot, item, its_labels in zip(slots.tolist(), series, labels, strict=True)
-                if selector.name in (None, item.name) and selector.matches(item.name, its_labels)
-            ]
-            if chosen:
-                self._join(number, stream, np.array(chosen, np.int32))
+        chosen: dict[int, list[int]] = {}
+        for slot, item in zip(slots.tolist(), series, strict=True):
+            labels = dict(item.labels)
+            for number, selector in self._selectors_of(item.name):
+                if selector.matches(item.name, labels):
+                    chosen.setdefault(number, []).append(slot)
+        for number in sorted(chosen):
+            self._join(number, stream, np.array(chosen[number], np.int32))
 
     def next_tick(self, watermark: int) -> bool:
         """Whether a tick of some interval has become due."""
@@ -231,6 +236,11 @@ class Leaves:
             # An interval that is new goes on at its own multiples.
             aligned = newest if newest == NEVER else newest // interval * interval
             self._done[interval] = done.get(str(interval), aligned)
+
+    def _selectors_of(self, name: str) -> list[tuple[int, Selector]]:
+        """Queries, by number, that may select series of this name."""
+        found = self._by_name.get(name)
+        return self._by_name[None] if found is None else found
 
     def _join(self, number: int, stream: str, slots: NDArray[np.int32]) -> None:
         held = self._streams.get(stream)

@@ -81,7 +81,10 @@ class Matcher:
             return value == self.value
         if self.operator == "!=":
             return value != self.value
-        found = self._pattern.fullmatch(value) is not None
+        if self.value == ".+":
+            found = value != ""
+        else:
+            found = self._pattern.fullmatch(value) is not None
         return found == (self.operator == "=~")
 
     def __str__(self) -> str:

@@ -34,9 +34,12 @@ class DeadLetterRate:
     A flood of bad records must not slow what is good.
     """
 
-    def __init__(self, per_second: int) -> None:
+    def __init__(
+        self, per_second: int, *, on_suppressed: Callable[[int], None] = lambda _: None
+    ) -> None:
         self.per_second = per_second
         self.suppressed = 0
+        self._on_suppressed = on_suppressed
         self._second = 0
         self._left = per_second
 
@@ -47,7 +50,9 @@ class DeadLetterRate:
             self._second, self._left = second, self.per_second
         allowed = min(wanted, self._left)
         self._left -= allowed
-        self.suppressed += wanted - allowed
+        if allowed < wanted:
+            self.suppressed += wanted - allowed
+            self._on_suppressed(wanted - allowed)
         return allowed
 
 

@@ -5,6 +5,9 @@ from threading import Lock
 
 import msgspec
 
+JOURNAL_FILE = "idle.jsonl"
+"""Name of the journal in a run's state folder."""
+
 _BYTES_MAX = 16_777_216
 
 

@@ -210,7 +210,9 @@ class KafkaReader:
             self._offset = advance
         if not messages:
             return self._said(Taken(Columns.empty()))
-        decoded = self.codec.decode([message.value() or b"" for message in messages])
+        payloads = [message.value() or b"" for message in messages]
+        self._telemetry.bytes_in.labels(self.of.settings.topic).inc(sum(map(len, payloads)))
+        decoded = self.codec.decode(payloads)
         record_ts = self._record_ts(messages)[decoded.message]
         taken = self.intake.take(decoded.columns, decoded.new_series, record_ts)
         self._offset = max(self._offset, offset_of(messages[-1]) + 1)

@@ -30,6 +30,8 @@ _DEFAULTS: Mapping[str, Any] = {
     "fetch.wait.max.ms": 50,
     "fetch.error.backoff.ms": 100,
     "reconnect.backoff.max.ms": 5_000,
+    # Lost connections are counted and retried; the client's own log would say each on stderr.
+    "log_level": 2,
 }
 
 

@@ -3,6 +3,7 @@
 It decides when a partition pauses and how far an idle one follows; never what a row means.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from engine.sources.partition_clock import NOT_YET
@@ -25,10 +26,22 @@ class Skew:
     ----------
     max_skew_ns : int
         How far a partition may run ahead of the slowest one that is not idle.
+    buffered_rows : callable
+        Rows that wait for their tick in all shards.
+    buffered_rows_max : int
+        When more wait, only the slowest partition reads on: what waits, waits for it.
     """
 
-    def __init__(self, max_skew_ns: int) -> None:
+    def __init__(
+        self,
+        max_skew_ns: int,
+        *,
+        buffered_rows: Callable[[], int] = lambda: 0,
+        buffered_rows_max: int = 1,
+    ) -> None:
         self.max_skew_ns = max_skew_ns
+        self._buffered_rows = buffered_rows
+        self._buffered_rows_max = buffered_rows_max
         self._standings: dict[int, _Standing] = {}
 
     def join(self, partition: int) -> None:
@@ -58,7 +71,10 @@ class Skew:
             ),
             default=None,
         )
-        return slowest is not None and position > max(slowest, NOT_YET) + self.max_skew_ns
+        if slowest is None:
+            return False
+        full = self._buffered_rows() >= self._buffered_rows_max
+        return position > slowest + (0 if full else self.max_skew_ns)
 
     def common_claim(self) -> int | None:
         """The least claim of those that hold the watermark; None if all are idle."""
