@@ -95,7 +95,7 @@ def test_a_configurations_rules_and_names_are_checked_with_it(capsys):
     assert "sub/rules/bad.yaml:5:35: " in text
     assert "sub/c.yaml:2:19: there is no detector nope" in text
     assert "sub/c.yaml:3:24: no rule makes the alert Missing" in text
-    assert "none.yaml: no rule file matches it" in text
+    assert "sub/c.yaml:1:31: no rule file matches none.yaml" in text
     assert lines[-1] == "2 files, 3 rules: 6 mistakes"
 
 
