@@ -14,9 +14,7 @@ class Telemetry:
 
     def __init__(self, version: str) -> None:
         self.registry = CollectorRegistry()
-        build = Gauge(
-            "streamgauge_build_info", "Always 1.", ["version"], registry=self.registry
-        )
+        build = Gauge("streamgauge_build_info", "Always 1.", ["version"], registry=self.registry)
         build.labels(version).set(1)
         self.messages_in = self._counter("messages_in", "Messages read.", "source")
         self.rows_in = self._counter("rows_in", "Samples decoded.", "source")

@@ -45,6 +45,7 @@ def demo_command(
         with console.progress("sending") as bar:
             sent = publish(open_recording(DEMO_FOLDER), to_kafka, topic, on_progress=bar.advance)
         console.line(f"sent {count_text(sent, 'sample')} to {topic} on {to_kafka}")
+        console.line("read them with: streamgauge run examples/demo.yaml")
         return
     config = load_config(DEMO_FOLDER / "config.yaml", environment=os.environ)
     total = pl.scan_parquet(DEMO_FOLDER / "*.parquet").select(pl.len()).collect().item()

@@ -24,7 +24,8 @@ class TimeConfig(Section, frozen=True, kw_only=True):
 
     lateness_ns: Annotated[
         Duration,
-        Meta(description="How far a sample may lie behind the newest one of its partition."),
+        # With 0, of rows with the same timestamp in a partition all but the first would be late.
+        Meta(gt=0, description="How far a sample may lie behind the newest one of its partition."),
     ] = 5 * SECOND_NS
     idle_timeout_ns: Annotated[
         Duration,

@@ -4,6 +4,8 @@ No state crosses shards. So every shard is told of the first series that match, 
 so many that its own part of them, hashed as they are, says enough about the whole.
 """
 
+from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -28,14 +30,19 @@ class Population:
         self._own: dict[int, int] = {}
         self._sorted: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
 
-    def add(self, fingerprint: int, first_ts: int, *, own: bool) -> None:
-        """Take a series in that begins at `first_ts`; the earliest word on it counts."""
+    def add(self, begun: Mapping[int, int], *, own: bool) -> None:
+        """Take series in: fingerprint and first timestamp; the earliest word on each counts."""
         for known in (self._all, self._own) if own else (self._all,):
-            if len(known) >= 2 * EXACT_MAX and fingerprint not in known:
-                continue
-            if first_ts < known.get(fingerprint, first_ts + 1):
-                known[fingerprint] = first_ts
+            room = 2 * EXACT_MAX - len(known)
+            # All shards hear of all series: what is known already must cost next to nothing.
+            new = begun.keys() - known.keys() if room else ()
+            for fingerprint in islice(new, room):
+                known[fingerprint] = begun[fingerprint]
                 self._sorted = None
+            for fingerprint in begun.keys() & known.keys():
+                if begun[fingerprint] < known[fingerprint]:
+                    known[fingerprint] = begun[fingerprint]
+                    self._sorted = None
 
     def share(self, ts: int) -> float:
         """Part of the match's series before `ts` that are this shard's, 0 to 1."""

@@ -65,7 +65,6 @@ class SeriesShard:
         self.pending = Pending()
         self.leaves = Leaves(plan.rules.queries, samples_max=plan.limits.window_samples)
         self.watches = [Watch(spec, plan) for spec in plan.detectors]
-        self._refused: set[int] = set()
         self._handled = NOT_YET
         self._gathered = 0
 
@@ -153,8 +152,10 @@ class SeriesShard:
         if not definitions:
             return
         refused = self._add([definition.series for definition in definitions])
-        self._refused = {series.fingerprint for series in refused}
-        accepted = [item for item in definitions if item.series.fingerprint not in self._refused]
+        refused_fingerprints = {series.fingerprint for series in refused}
+        accepted = [
+            item for item in definitions if item.series.fingerprint not in refused_fingerprints
+        ]
         for watch in self.watches:
             watch.meet(accepted, own=True)
 

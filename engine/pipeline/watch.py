@@ -106,10 +106,10 @@ class Watch:
     def meet(self, definitions: Iterable[Definition], *, own: bool) -> None:
         """Hear of series somewhere in the flow; `own` if they are this shard's."""
         bit = 1 << self.spec.number
-        add = self.population.add
-        for definition in definitions:
-            if definition.detectors & bit:
-                add(definition.series.fingerprint, definition.first_ts, own=own)
+        begun = {
+            item.series.fingerprint: item.first_ts for item in definitions if item.detectors & bit
+        }
+        self.population.add(begun, own=own)
 
     def grow(
         self, slots: NDArray[np.int32], series: list[Series], lookback: NDArray[np.int64]

@@ -92,12 +92,12 @@ class RuleLane:
                     arrays[f"{prefix}|context"] = block.context
         return arrays
 
-    def meta(self) -> msgspec.Raw:
-        """All state that is text; the moment's, unchanged by what follows."""
-        meta = {
-            "watermarks": self._watermarks,
-            "done": self._done,
-            "full_from": self._full_from,
+    def meta(self) -> dict[str, Any]:
+        """All state that is text, as copies: it is written while the flow goes on."""
+        return {
+            "watermarks": list(self._watermarks),
+            "done": dict(self._done),
+            "full_from": dict(self._full_from),
             "rules": {key: rule.table.meta() for key, rule in self.rules.items()},
             "waiting": {
                 self.plan.queries[query].key: [
@@ -106,8 +106,6 @@ class RuleLane:
                 for query, blocks in self._waiting.items()
             },
         }
-        # Encoded at once, since the lists go on changing.
-        return msgspec.Raw(msgspec.msgpack.encode(meta))
 
     def restore(self, arrays: dict[str, NDArray[Any]], raw: msgspec.Raw) -> None:
         """Go on from a checkpoint; rules that are new start empty, with partial windows."""

@@ -81,10 +81,8 @@ class Matcher:
             return value == self.value
         if self.operator == "!=":
             return value != self.value
-        if self.value == ".+":
-            found = value != ""
-        else:
-            found = self._pattern.fullmatch(value) is not None
+        # "Any text" is the most usual pattern by far.
+        found = bool(value) if self.value == ".+" else self._pattern.fullmatch(value) is not None
         return found == (self.operator == "=~")
 
     def __str__(self) -> str:

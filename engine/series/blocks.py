@@ -124,6 +124,15 @@ def decode_block(raw: bytes, file: str) -> tuple[Arrays, msgspec.Raw]:
     return arrays, head.meta
 
 
+def sync_folder(folder: Path) -> None:
+    """Make renames in a folder last through a power loss."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 class CheckpointStore:
     """The folder of checkpoints of one flow.
 
@@ -241,6 +250,7 @@ class CheckpointStore:
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
+            sync_folder(path.parent)
             if self._is_whole(path.parent):
                 self._remove_older(checkpoint)
                 with self._lock:

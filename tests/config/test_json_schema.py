@@ -41,7 +41,7 @@ def is_valid(validator, text):
     [
         "{}",
         "time:\n",
-        "time: {lateness: 0, max_ahead: 1m30s, max_skew: '${AGE}'}",
+        "time: {lateness: 1s, max_ahead: 1m30s, max_skew: '${AGE}'}",
         "batch: {rows: 1, age: 50ms}",
         "batch: {rows: '${NUMBER}'}",
         "scores: {emit: all}",

@@ -56,7 +56,7 @@ def problems_of(text, **options):
 
 def test_no_keys_give_the_defaults():
     for text in ("", "# nothing", "{}"):
-        assert parse(text, folder=Path()) == Config()
+        assert parse(text, folder=Path()) == Config(file="c.yaml")
 
 
 def test_the_defaults_are_those_of_the_design():
@@ -113,7 +113,7 @@ def test_the_configuration_can_be_pickled_and_shows_no_secret():
 
 
 def test_a_heading_with_nothing_below_means_the_defaults():
-    assert parse("time:\n  # lateness: 1s\nstate: ~\n", folder=Path()) == Config()
+    assert parse("time:\n  # lateness: 1s\nstate: ~\n", folder=Path()) == Config(file="c.yaml")
 
 
 def test_an_empty_list_is_not_the_default_and_planned_keys_may_be_empty():

@@ -18,7 +18,7 @@ WORDS = st.lists(
 def population_of(words, shards=4):
     population = Population(shards)
     for fingerprint, first_ts, own in words:
-        population.add(fingerprint, first_ts, own=own)
+        population.add({fingerprint: first_ts}, own=own)
     return population
 
 
@@ -58,7 +58,7 @@ def test_the_share_changes_at_the_told_places_only(words, after, length, bucket)
 def test_the_share_is_what_was_asked_again_after_a_new_series():
     population = population_of([(1, 10, True)])
     assert population.share(11) == 1.0
-    population.add(2, 5, own=False)
+    population.add({2: 5}, own=False)
     assert population.share(11) == 0.5
     assert population.share(10) == 0.0
 
@@ -73,9 +73,9 @@ def test_a_large_match_is_shared_evenly(monkeypatch):
 def test_memory_is_bounded_and_known_series_still_get_earlier():
     population = Population(2)
     for fingerprint in range(3 * EXACT_MAX):
-        population.add(fingerprint, 1000, own=True)
+        population.add({fingerprint: 1000}, own=True)
     assert {len(held) for held in population.meta().values()} == {2 * EXACT_MAX}
-    population.add(0, 10, own=True)
+    population.add({0: 10}, own=True)
     assert population.meta()["own"][0] == 10
 
 
@@ -88,8 +88,8 @@ def test_goes_on_from_a_checkpoint(before, after):
     again.share(50)
     again.restore(stored)
     for fingerprint, first_ts, own in after:
-        population.add(fingerprint, first_ts, own=own)
-        again.add(fingerprint, first_ts, own=own)
+        population.add({fingerprint: first_ts}, own=own)
+        again.add({fingerprint: first_ts}, own=own)
     assert again.meta() == population.meta()
     for ts in range(0, 101, 5):
         assert again.share(ts) == population.share(ts)

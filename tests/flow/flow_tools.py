@@ -1,4 +1,4 @@
-"""What the suites of whole flows share: a generated stream, configurations, runs and what they said."""
+"""Shared by the suites of whole flows: a generated stream, configurations, runs, outputs."""
 
 import os
 import signal
@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,7 +97,7 @@ def write_recording(
     partition: Sequence[int] | np.ndarray,
     rng: np.random.Generator | None = None,
 ) -> Path:
-    """Write rows as one file for each partition, each shuffled within lateness if `rng` is given."""
+    """Write rows as one file for each partition, shuffled within lateness if `rng` is given."""
     folder.mkdir(parents=True)
     number = np.asarray(partition)
     for one in np.unique(number):
@@ -125,6 +125,7 @@ def settings(
     checkpoint: str = "200ms",
     epoch: str = "50ms",
     lateness_ms: int = LATENESS_MS,
+    idle_timeout: str = "1m",
     more: str = "",
 ) -> str:
     """Text of a configuration; without `sinks` it writes into ``folder / "out"``."""
@@ -133,7 +134,7 @@ def settings(
     return f"""
 sources: [{{{source}}}]
 sinks: [{", ".join(listed)}]
-time: {{lateness: {lateness_ms}ms}}
+time: {{lateness: {lateness_ms}ms, idle_timeout: {idle_timeout}}}
 rules: {{files: [rules.yaml], lookback: 2m}}
 scores: {{emit: all}}
 http: {{listen: ""}}
@@ -210,12 +211,15 @@ def said(folder: Path) -> Said:
 
 
 @contextmanager
-def process(config: Path, *, workers: int = 1, log: Path) -> Iterator[subprocess.Popen]:
-    """Run a configuration's file in a process of its own, which never outlives the context."""
-    command = [sys.executable, "-m", "engine.cli", "run", str(config), "--workers", str(workers)]
-    with log.open("ab") as errors:
+def python(arguments: Sequence[str], *, log: Path) -> Iterator[subprocess.Popen]:
+    """Run Python in a process of its own, which never outlives the context."""
+    with log.open("ab") as output:
         started = subprocess.Popen(
-            command, cwd=REPOSITORY, stdout=errors, stderr=errors, env={**os.environ, **QUIET}
+            [sys.executable, *arguments],
+            cwd=REPOSITORY,
+            stdout=output,
+            stderr=output,
+            env={**os.environ, **QUIET},
         )
     try:
         yield started
@@ -223,6 +227,11 @@ def process(config: Path, *, workers: int = 1, log: Path) -> Iterator[subprocess
         if started.poll() is None:
             started.kill()
         started.wait()
+
+
+def process(config: Path, *, workers: int = 1, log: Path) -> AbstractContextManager:
+    """Run a configuration's file in a process of its own."""
+    return python(["-m", "engine.cli", "run", str(config), "-w", str(workers)], log=log)
 
 
 def killed_after(started: subprocess.Popen, delay_s: float) -> bool:

@@ -41,9 +41,7 @@ def expected(rows, tmp_path_factory) -> Said:
 
 
 def test_the_stream_has_something_to_say(expected, rows):
-    found = {
-        (alert["labels"]["alertname"], alert["status"]) for alert in expected.alerts.values()
-    }
+    found = {(alert["labels"]["alertname"], alert["status"]) for alert in expected.alerts.values()}
     names = {"High", "SlowOnAverage", "Unsteady", "Anomaly"}
     assert {(name, status) for name in names for status in ("firing", "resolved")} <= found
     assert expected.scores.height == rows.select("ts", "name", "labels").unique().height

@@ -1,6 +1,5 @@
 """What a flow goes on from: crashes at any row, ended files, slow and full disks."""
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +17,11 @@ from flow_tools import (
 )
 
 from engine.pipeline.runner import Run, Stop
-from engine.series import blocks
 
 SHARDS = 8
 
 
-class Crash(Exception):
+class CrashError(Exception):
     """What no part of the flow catches."""
 
 
@@ -48,7 +46,7 @@ def crash_after(config, rows: int, *, workers: int = 1) -> None:
         nonlocal played
         played += count
         if played >= rows:
-            raise Crash
+            raise CrashError
 
     run = Run(config=config, stateful=True, workers=workers, stop=Stop(), on_progress=progress)
     with pytest.raises(BaseException) as raised:
@@ -58,7 +56,7 @@ def crash_after(config, rows: int, *, workers: int = 1) -> None:
     while error is not None:
         causes.append(type(error))
         error = error.__cause__ or error.__context__
-    assert Crash in causes
+    assert CrashError in causes
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -72,14 +70,14 @@ def test_crashes_between_checkpoints(rows, expected, tmp_path: Path, workers):
         source=recorded(recording),
         rows=3,
         shards=SHARDS,
-        checkpoint="60ms",
-        epoch="20ms",
+        checkpoint="100ms",
+        epoch="50ms",
     )
     config = config_of(text, tmp_path)
     newest = []
-    for _ in range(6):
+    for _ in range(5):
         crash_after(config, int(rng.integers(300, 1800)), workers=workers)
         newest += whole_checkpoints(tmp_path / "state", SHARDS)[-1:]
-    assert len(set(newest)) >= 4, "the runs took too few checkpoints to say anything"
+    assert len(set(newest)) >= 3, "the runs took too few checkpoints to say anything"
     run_flow(config, workers=workers, stateful=True)
     said(tmp_path / "out").assert_equals(expected)

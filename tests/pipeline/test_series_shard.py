@@ -16,7 +16,7 @@ from engine.series.identity import Series
 from engine.series.pieces import split
 
 SECOND_NS = 10**9
-LATENESS_NS = 20 * SECOND_NS
+LATENESS_NS = 45 * SECOND_NS
 START_NS = 1_700_000_000 * SECOND_NS
 STEP_NS = 10 * SECOND_NS
 ROWS = 260
@@ -79,7 +79,7 @@ def shuffled(log, generator):
     return sorted(log, key=lambda row: row[1] + generator.randrange(LATENESS_NS))
 
 
-def batches(plan, logs, generator, *, sizes=(1, 3, 20, 90)):
+def batches(plan, logs, generator, *, sizes=(1, 2, 4)):
     """Yield batches of all partitions, interleaved and cut at random."""
     parts = [
         (Partition(plan, number, lateness_ns=LATENESS_NS), list(log))
