@@ -17,7 +17,7 @@ from engine.series.columns import Columns
 from engine.series.identity import Series
 from engine.series.order import ordered
 from engine.series.pending import Pending
-from engine.series.pieces import Definition, Piece
+from engine.series.pieces import Definition, Piece, begun_by_detector
 from engine.series.slots import SlotTable
 from engine.series.watermark import NOT_YET, Watermark
 
@@ -153,11 +153,11 @@ class SeriesShard:
             return
         refused = self._add([definition.series for definition in definitions])
         refused_fingerprints = {series.fingerprint for series in refused}
-        accepted = [
-            item for item in definitions if item.series.fingerprint not in refused_fingerprints
-        ]
+        begun = begun_by_detector(
+            [item for item in definitions if item.series.fingerprint not in refused_fingerprints]
+        )
         for watch in self.watches:
-            watch.meet(accepted, own=True)
+            watch.meet(begun, own=True)
 
     def _add(self, definitions: list[Series]) -> list[Series]:
         first_slot, refused = self.slots.add(definitions)

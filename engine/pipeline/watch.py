@@ -1,6 +1,5 @@
 """One detector at work in a shard: the series it watches, its scores and the series it makes."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -18,7 +17,7 @@ from engine.rules.leaves import Found
 from engine.series.columns import FLAG_STALE
 from engine.series.identity import Series
 from engine.series.order import Rows
-from engine.series.pieces import Definition
+from engine.series.pieces import Begun
 
 KINDS = ("onset", "state", "expected", "lower", "upper")
 """The series a detector makes of each one it watches are named ``anomaly_<kind>``."""
@@ -103,13 +102,9 @@ class Watch:
         self._alarms = np.empty((0, _CONTEXT_WIDTH))
         self._scored_until = -(2**63)
 
-    def meet(self, definitions: Iterable[Definition], *, own: bool) -> None:
+    def meet(self, begun: Begun, *, own: bool) -> None:
         """Hear of series somewhere in the flow; `own` if they are this shard's."""
-        bit = 1 << self.spec.number
-        begun = {
-            item.series.fingerprint: item.first_ts for item in definitions if item.detectors & bit
-        }
-        self.population.add(begun, own=own)
+        self.population.add(begun.get(self.spec.number, {}), own=own)
 
     def grow(
         self, slots: NDArray[np.int32], series: list[Series], lookback: NDArray[np.int64]

@@ -64,15 +64,19 @@ class Batch:
     """Definitions that all shards are told of, so that each knows its share of a match."""
 
 
+Begun = dict[int, dict[int, int]]
+"""For each detector, by number: fingerprints of series that it watches, with first timestamps."""
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A batch's part for one shard."""
+    """A batch's part for one shard; `population` is the batch's, made once for all shards."""
 
     shard: int
     progress: Progress
     columns: Columns
     definitions: list[Definition]
-    population: list[Definition]
+    population: Begun
 
 
 @kernel
@@ -96,6 +100,19 @@ def order_by_shard(
     return order, start
 
 
+def begun_by_detector(definitions: list[Definition]) -> Begun:
+    """Say for each detector which of the series it watches."""
+    begun: Begun = {}
+    for definition in definitions:
+        watchers = definition.detectors
+        while watchers:
+            lowest = watchers & -watchers
+            number = lowest.bit_length() - 1
+            begun.setdefault(number, {})[definition.series.fingerprint] = definition.first_ts
+            watchers ^= lowest
+    return begun
+
+
 def split(batch: Batch, shards: int) -> list[Piece]:
     """Split a batch by the fingerprint modulo the number of shards; every shard gets a piece.
 
@@ -107,13 +124,14 @@ def split(batch: Batch, shards: int) -> list[Piece]:
     order, start = order_by_shard(batch.columns.fingerprint, shards)
     columns = batch.columns.take(order)
     edges = start.tolist()
+    population = begun_by_detector(batch.population)
     return [
         Piece(
             shard,
             batch.progress,
             columns.take(slice(edges[shard], edges[shard + 1])),
             definitions[shard],
-            batch.population,
+            population,
         )
         for shard in range(shards)
     ]

@@ -1,5 +1,8 @@
 """What a flow goes on from: crashes at any row, ended files, slow and full disks."""
 
+import errno
+import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +19,10 @@ from flow_tools import (
     write_recording,
 )
 
+from engine.errors import StateError
+from engine.pipeline.flow import part_names
 from engine.pipeline.runner import Run, Stop
+from engine.series import blocks
 
 SHARDS = 8
 
@@ -80,4 +86,64 @@ def test_crashes_between_checkpoints(rows, expected, tmp_path: Path, workers):
         newest += whole_checkpoints(tmp_path / "state", SHARDS)[-1:]
     assert len(set(newest)) >= 3, "the runs took too few checkpoints to say anything"
     run_flow(config, workers=workers, stateful=True)
+    said(tmp_path / "out").assert_equals(expected)
+
+
+def test_a_full_disk_is_said_and_the_state_before_stays_usable(
+    rows, expected, tmp_path: Path, monkeypatch
+):
+    recording = write_recording(rows, tmp_path / "recording", partition=by_host(rows, 2))
+    text = settings(tmp_path, source=recorded(recording), rows=20, shards=SHARDS)
+    config = config_of(text, tmp_path)
+    run_flow(config, stateful=True, stop_after=rows.height // 3)
+    assert whole_checkpoints(tmp_path / "state", SHARDS)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(blocks, "encode_block", full)
+        with pytest.raises(StateError, match="can't be written: No space left on device"):
+            run_flow(config, stateful=True)
+    run_flow(config, stateful=True)
+    said(tmp_path / "out").assert_equals(expected)
+
+
+def test_on_a_slow_disk_checkpoints_are_rarer_and_still_resumed_from(
+    rows, expected, tmp_path: Path, monkeypatch
+):
+    """Blocks that take longer than the time between checkpoints must not pile up."""
+    recording = write_recording(rows, tmp_path / "recording", partition=by_host(rows, 2))
+    text = settings(
+        tmp_path,
+        source=recorded(recording),
+        rows=4,
+        shards=SHARDS,
+        checkpoint="50ms",
+        epoch="50ms",
+    )
+    config = config_of(text, tmp_path)
+    encode = blocks.encode_block
+    waiting: list[int] = []
+    check = blocks.CheckpointStore.check
+
+    def slow(*arguments: object) -> list:
+        time.sleep(0.02)
+        return encode(*arguments)
+
+    def counting(store: blocks.CheckpointStore) -> None:
+        check(store)
+        waiting.append(len(store._failures))
+
+    monkeypatch.setattr(blocks, "encode_block", slow)
+    monkeypatch.setattr(blocks.CheckpointStore, "check", counting)
+    crash_after(config, rows.height * 2 // 3)
+    # All blocks of one checkpoint and those of the final one are the most that may wait.
+    assert 0 < max(waiting) <= 2 * len(part_names(SHARDS))
+    taken = whole_checkpoints(tmp_path / "state", SHARDS)
+    assert taken
+    played: list[int] = []
+    run = Run(config=config, stateful=True, stop=Stop(), on_progress=played.append)
+    run.execute()
+    assert sum(played) < rows.height, "the run began anew"
     said(tmp_path / "out").assert_equals(expected)

@@ -6,7 +6,14 @@ from hypothesis import strategies as st
 
 from engine.series.columns import Columns
 from engine.series.identity import Series
-from engine.series.pieces import Batch, Definition, Progress, order_by_shard, split
+from engine.series.pieces import (
+    Batch,
+    Definition,
+    Progress,
+    begun_by_detector,
+    order_by_shard,
+    split,
+)
 
 
 @settings(max_examples=300, deadline=None, derandomize=True)
@@ -26,9 +33,10 @@ def test_every_shard_gets_progress_and_population_and_its_own_definitions():
     columns = Columns(rows, np.arange(count), np.arange(count) / 2, np.zeros(count, np.uint8))
     progress = Progress(3, 7, 12, caught_up=True)
     pieces = split(Batch(progress, columns, definitions, definitions[:2]), 64)
+    begun = {0: {item.fingerprint: 10 + i for i, item in enumerate(series[:2])}}
     assert [piece.shard for piece in pieces] == list(range(64))
     assert all(piece.progress is progress for piece in pieces)
-    assert all(piece.population == definitions[:2] for piece in pieces)
+    assert all(piece.population == begun for piece in pieces)
     assert sum(len(piece.columns) for piece in pieces) == count
     for piece in pieces:
         assert all(row % 64 == piece.shard for row in piece.columns.fingerprint.tolist())
@@ -36,3 +44,12 @@ def test_every_shard_gets_progress_and_population_and_its_own_definitions():
         assert piece.definitions == [
             item for item in definitions if item.series.fingerprint % 64 == piece.shard
         ]
+
+
+def test_each_detector_hears_of_the_series_that_it_watches():
+    one, two, none = (Series.of("m", {"i": str(i)}) for i in range(3))
+    definitions = [Definition(one, 5, 0b101), Definition(two, 7, 0b100), Definition(none, 9, 0)]
+    assert begun_by_detector(definitions) == {
+        0: {one.fingerprint: 5},
+        2: {one.fingerprint: 5, two.fingerprint: 7},
+    }
