@@ -22,14 +22,21 @@ _HOUR_MS = 3_600_000
 _SEED = 1
 
 
+def series_labels(number: int) -> str:
+    """Labels of a series as JSON text: a host has all metrics."""
+    host = number // len(METRICS)
+    return (
+        f'{{"host":"web-{host:05d}","region":"eu-west-{host % 3}","service":"checkout",'
+        f'"instance":"10.0.{host // 250}.{host % 250}:9100","environment":"production"}}'
+    )
+
+
 def series_texts(series: int) -> list[bytes]:
     """Name, labels and the value's key of each series, as they stand in a message."""
+    names = [METRICS[number % len(METRICS)] for number in range(series)]
     return [
-        b'"name":"%s","labels":{"host":"web-%05d","region":"eu-west-%d","service":"checkout",'
-        b'"instance":"10.0.%d.%d:9100","environment":"production"},"value":'
-        % (METRICS[number % 10].encode(), host, host % 3, host // 250, host % 250)
-        for number in range(series)
-        for host in (number // 10,)
+        f'"name":"{name}","labels":{series_labels(number)},"value":'.encode()
+        for number, name in enumerate(names)
     ]
 
 

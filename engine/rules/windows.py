@@ -9,29 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.kernels.jit import kernel
+from engine.rules.promql import RANGE_FUNCTIONS
 from engine.series.columns import FLAG_STALE
 
 _STALE = int(FLAG_STALE)
 
 COMPARISONS = {"": 0, ">": 1, "<": 2, ">=": 3, "<=": 4, "==": 5, "!=": 6}
 
-FUNCTIONS = {
-    name: code
-    for code, name in enumerate(
-        (
-            "last",  # a selector with an offset: the newest sample, absent if it is stale
-            "avg_over_time",
-            "count_over_time",
-            "last_over_time",
-            "max_over_time",
-            "min_over_time",
-            "present_over_time",
-            "stddev_over_time",
-            "stdvar_over_time",
-            "sum_over_time",
-        )
-    )
-}
+# "last" is a selector with an offset: the newest sample, absent if it is stale.
+FUNCTIONS = {name: code for code, name in enumerate(("last", *sorted(RANGE_FUNCTIONS)))}
 _LAST = FUNCTIONS["last"]
 _AVG = FUNCTIONS["avg_over_time"]
 _COUNT = FUNCTIONS["count_over_time"]

@@ -50,7 +50,8 @@ def client_settings(settings: KafkaSink) -> dict[str, Any]:
     fixed = [f"{name} ({_FIXED[name]})" for name in settings.properties if name in _FIXED]
     if fixed:
         raise UsageError(f"sinks.kafka.properties: can't be set here: {', '.join(fixed)}")
-    return {**settings.properties, "bootstrap.servers": settings.brokers}
+    # What fails is raised; the client's own log would say each lost connection on stderr.
+    return {"log_level": 2, **settings.properties, "bootstrap.servers": settings.brokers}
 
 
 class CheckedProducer:

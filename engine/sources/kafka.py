@@ -170,7 +170,8 @@ class KafkaReader:
         if not messages:
             return
         # The end is known only from its event, which comes after the last record.
-        self._at_end = messages[-1].error() is not None
+        told = (m for m in reversed(messages) if m.error() is None or is_end(m))
+        self._at_end = next(map(is_end, told), self._at_end)
         if any(map(Message.error, messages)):
             for message in messages:
                 self._check(message)
@@ -183,7 +184,7 @@ class KafkaReader:
 
     def _check(self, message: Message) -> None:
         error = message.error()
-        if error is None or error.code() == Code._PARTITION_EOF:  # noqa: SLF001
+        if error is None or is_end(message):
             return
         topic = self.of.settings.topic
         if error.code() in (Code._AUTO_OFFSET_RESET, Code.OFFSET_OUT_OF_RANGE):  # noqa: SLF001
@@ -331,6 +332,12 @@ class KafkaReader:
             value=(message.value() or b"") if row is None else row,
             ts=int(message.timestamp()[1]) * MILLISECOND_NS,
         )
+
+
+def is_end(message: Message) -> bool:
+    """Whether a message is the event of a partition's end."""
+    error = message.error()
+    return error is not None and error.code() == Code._PARTITION_EOF  # noqa: SLF001
 
 
 def offset_of(message: Message) -> int:

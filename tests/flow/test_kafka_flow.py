@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 from flow_tools import (
     BEGIN_MS,
     LATENESS_MS,
@@ -29,6 +30,7 @@ from engine.config import load_config
 from engine.config.connections import RecordingSource
 from engine.replay.player import replay
 from engine.replay.recorder import record
+from engine.sinks.topics import CLEANUP
 
 pytestmark = pytest.mark.kafka
 
@@ -42,6 +44,17 @@ SILENCE_MS = 20 * 60_000
 DONE = """
 groups: [{name: done, interval: 20s, rules: [{alert: Done, expr: quiet > 0}]}]
 """
+
+
+@pytest.fixture
+def flow_topic(kafka_brokers, kafka_topic):
+    """A topic to read; those that a flow makes beside it go with it."""
+    topic = kafka_topic(partitions=PARTITIONS)
+    yield topic
+    outputs = [f"{topic}.{output}" for output in CLEANUP]
+    admin = AdminClient({"bootstrap.servers": kafka_brokers})
+    for deleted in admin.delete_topics(outputs).values():
+        deleted.result(30)
 
 
 def records(brokers: str, topic: str) -> list:
@@ -174,8 +187,8 @@ def stop(run, number: int, log: Path) -> None:
     assert run.wait(30) == 0, log.read_text()[-2000:]
 
 
-def test_stops_repeat_nothing(kafka_brokers, kafka_topic, tmp_path: Path):
-    topic = kafka_topic(partitions=PARTITIONS)
+def test_stops_repeat_nothing(kafka_brokers, flow_topic, tmp_path: Path):
+    topic = flow_topic
     produce(kafka_brokers, topic, messages(seed=11, steps=400))
     config, log = write_config(tmp_path, kafka_brokers, topic, rows=20), tmp_path / "log"
     with process(config, log=log) as run:
@@ -210,10 +223,10 @@ def test_stops_repeat_nothing(kafka_brokers, kafka_topic, tmp_path: Path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
-def test_kills_while_a_producer_goes_on(kafka_brokers, kafka_topic, tmp_path: Path, workers):
+def test_kills_while_a_producer_goes_on(kafka_brokers, flow_topic, tmp_path: Path, workers):
     """Live equals replay by id, silences and what they made late included."""
     rng = np.random.default_rng(workers)
-    topic = kafka_topic(partitions=PARTITIONS)
+    topic = flow_topic
     config = write_config(tmp_path, kafka_brokers, topic, idle_timeout="300ms")
     log, state = tmp_path / "log", tmp_path / "state"
     sent = messages(seed=12, steps=700)
@@ -248,8 +261,8 @@ def test_kills_while_a_producer_goes_on(kafka_brokers, kafka_topic, tmp_path: Pa
     assert of_stream(alerts_on(kafka_brokers, topic)) == expected
 
 
-def test_bytewax_runs_the_flow(kafka_brokers, kafka_topic, tmp_path: Path):
-    topic = kafka_topic(partitions=PARTITIONS)
+def test_bytewax_runs_the_flow(kafka_brokers, flow_topic, tmp_path: Path):
+    topic = flow_topic
     produce(kafka_brokers, topic, messages(seed=13, steps=200))
     config, log = write_config(tmp_path, kafka_brokers, topic), tmp_path / "log"
     command = [

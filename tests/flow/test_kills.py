@@ -46,6 +46,7 @@ def test_killed_again_and_again(tmp_path: Path, workers):
             delay_s = rng.uniform(0.05, 0.9) if at_start else rng.uniform(0.1, 1.6)
             assert killed_after(run, delay_s), f"ended before its kill: {log.read_text()[-2000:]}"
         with_checkpoint.append(bool(whole_checkpoints(state, SHARDS)))
+    config.write_text(settings(tmp_path, source=recorded(recording), rows=500, shards=SHARDS))
     with process(config, workers=workers, log=log) as run:
         assert run.wait(120) == 0, log.read_text()[-2000:]
     assert sum(with_checkpoint) >= KILLS / 2
