@@ -221,7 +221,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=6_000_000)
     parser.add_argument("--series", type=int, default=50_000)
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--checkpoint", default="2s", help="time between checkpoints")
+    parser.add_argument("--checkpoint", default="5s", help="time between checkpoints")
     parser.add_argument("--loop", choices=("drain", "plain"), help=argparse.SUPPRESS)
     parser.add_argument("--topic", help=argparse.SUPPRESS)
     arguments = parser.parse_args()

@@ -86,9 +86,11 @@ def _series(row: _Row, limits: Limits) -> Series:
     if "" in labels or NAME_LABEL in labels:
         raise _RejectedError("schema_error", f"a label's name is empty or {NAME_LABEL}")
     _check_length("name", name, limits)
-    for label, value in labels.items():
-        _check_length("a label's name", label, limits)
-        _check_length(f"value of label {label}", value, limits)
+    # No text is longer than its JSON, so that mostly none has to be looked at.
+    if len(bytes(row.labels)) > limits.max_label_bytes:
+        for label, value in labels.items():
+            _check_length("a label's name", label, limits)
+            _check_length(f"value of label {label}", value, limits)
     series = Series.of(name, labels)
     if len(series.labels) > limits.max_labels:
         raise _RejectedError("limit", f"more than {limits.max_labels} labels")

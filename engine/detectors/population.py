@@ -34,15 +34,15 @@ class Population:
         """Take series in: fingerprint and first timestamp; the earliest word on each counts."""
         for known in (self._all, self._own) if own else (self._all,):
             room = 2 * EXACT_MAX - len(known)
-            # All shards hear of all series: what is known already must cost next to nothing.
-            new = begun.keys() - known.keys() if room else ()
-            for fingerprint in islice(new, room):
-                known[fingerprint] = begun[fingerprint]
-                self._sorted = None
-            for fingerprint in begun.keys() & known.keys():
-                if begun[fingerprint] < known[fingerprint]:
-                    known[fingerprint] = begun[fingerprint]
-                    self._sorted = None
+            # All shards hear of all series: a series must cost next to nothing here.
+            again = known.keys() & begun.keys() if known else ()
+            for fingerprint in again:
+                known[fingerprint] = min(known[fingerprint], begun[fingerprint])
+            new = begun.items()
+            if again:
+                new = ((key, ts) for key, ts in new if key not in again)
+            known.update(islice(new, room))
+        self._sorted = None
 
     def share(self, ts: int) -> float:
         """Part of the match's series before `ts` that are this shard's, 0 to 1."""

@@ -15,9 +15,9 @@ def fingerprint_of(labels: Iterable[tuple[str, str]]) -> int:
     name, the metric name being the label ``__name__``; read as a big-endian integer, so that its
     16 hex digits are the digest's.
     """
-    raw = b"".join(
-        name.encode() + b"\xff" + value.encode() + b"\xff" for name, value in sorted(labels)
-    )
+    # The surrogate stands for the byte 0xff, which no UTF-8 text holds.
+    parts = [text for label in sorted(labels) for text in label]
+    raw = ("\udcff".join(parts) + "\udcff").encode("utf-8", "surrogateescape")
     return int.from_bytes(blake2b(raw, digest_size=8).digest(), "big")
 
 

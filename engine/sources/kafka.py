@@ -5,10 +5,11 @@ Not Bytewax' own connector, which can lose and skip data and is invisible to Kaf
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
-from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Consumer, KafkaException, Message
+from confluent_kafka import Consumer, KafkaException, Message
 from confluent_kafka import KafkaError as Code
 from confluent_kafka import TopicPartition as Position
 from numpy.typing import NDArray
@@ -30,7 +31,7 @@ from engine.telemetry import Telemetry
 
 _COMMIT_EVERY_NS = 5 * SECOND_NS
 _POLL_PAUSE_S = 0.005
-_NO_RECORD_TS = np.iinfo(np.int64).max // 2 // MILLISECOND_NS
+_NO_RECORD_MS = np.iinfo(np.int64).max // 2 // MILLISECOND_NS
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +155,10 @@ class KafkaReader:
     def lag(self) -> int:
         """Records between our place and the end, as far as the client has heard."""
         place = Position(self.of.settings.topic, self.of.partition)
-        _, high = self._consumer.get_watermark_offsets(place, cached=True)
+        try:
+            _, high = self._consumer.get_watermark_offsets(place, cached=True)
+        except RuntimeError:
+            return 0  # closed: the heartbeat may ask while the flow ends
         return max(0, int(high) - self._offset)
 
     def close(self) -> None:
@@ -211,7 +215,7 @@ class KafkaReader:
             self._offset = advance
         if not messages:
             return self._said(Taken(Columns.empty()))
-        payloads = [message.value() or b"" for message in messages]
+        payloads = [value or b"" for value in map(Message.value, messages)]
         self._telemetry.bytes_in.labels(self.of.settings.topic).inc(sum(map(len, payloads)))
         decoded = self.codec.decode(payloads)
         record_ts = self._record_ts(messages)[decoded.message]
@@ -225,14 +229,10 @@ class KafkaReader:
         return said
 
     def _record_ts(self, messages: list[Message]) -> NDArray[np.int64]:
-        stamps = np.array(
-            [
-                _NO_RECORD_TS if kind == TIMESTAMP_NOT_AVAILABLE else stamp
-                for kind, stamp in map(Message.timestamp, messages)
-            ],
-            np.int64,
-        )
-        return stamps * MILLISECOND_NS
+        stamps = map(itemgetter(1), map(Message.timestamp, messages))
+        record_ms = np.fromiter(stamps, np.int64, len(messages))
+        # A record without a timestamp has -1 or, in the formats before Kafka 0.11, 0.
+        return np.where(record_ms > 0, record_ms, _NO_RECORD_MS) * MILLISECOND_NS
 
     def _apply_advances(self, offset: int) -> bool:
         """Give the promises that belong at this place of the log, now that they are durable."""
