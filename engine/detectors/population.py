@@ -4,7 +4,7 @@ No state crosses shards. So every shard is told of the first series that match, 
 so many that its own part of them, hashed as they are, says enough about the whole.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any
 
@@ -38,9 +38,9 @@ class Population:
             again = known.keys() & begun.keys() if known else ()
             for fingerprint in again:
                 known[fingerprint] = min(known[fingerprint], begun[fingerprint])
-            new = begun.items()
+            new: Iterable[tuple[int, int]] = begun.items()
             if again:
-                new = ((key, ts) for key, ts in new if key not in again)
+                new = ((key, ts) for key, ts in begun.items() if key not in again)
             known.update(islice(new, room))
         self._sorted = None
 
