@@ -8,6 +8,7 @@ State is kept where ``-r`` points to the recovery folder inside of the configura
 
 import atexit
 import os
+import sys
 from contextlib import ExitStack
 
 from bytewax.dataflow import Dataflow
@@ -17,6 +18,16 @@ from engine.pipeline.build import make_plan
 from engine.pipeline.runner import Run, Stop, prepared
 from engine.pipeline.serve import serve_http
 from engine.pipeline.sinks import with_sinks
+
+
+def finish(run: Run, held: ExitStack) -> None:
+    """Write what is left at the exit; a failure that Bytewax hid becomes the exit code."""
+    held.close()
+    error = run.failure.error
+    if error is not None:
+        sys.stderr.write(f"streamgauge: {error}\n")
+        sys.stderr.flush()
+        os._exit(1)
 
 
 def flow(config_path: str) -> Dataflow:
@@ -33,7 +44,7 @@ def flow(config_path: str) -> Dataflow:
     stop = Stop()
     run = Run(config=config, stateful=True, stop=stop)
     open_until_exit = ExitStack()
-    atexit.register(open_until_exit.close)
+    atexit.register(finish, run, open_until_exit)
     open_until_exit.enter_context(stop.on_signals())
     partitions = run.find_partitions()
     plan = make_plan(config, tuple(partitions))

@@ -56,7 +56,7 @@ class NativeJsonCodec:
         max_label_bytes: int = 1024,
         cache_entries: int = 1 << 20,
     ) -> None:
-        self._limits = Limits(
+        self.limits = Limits(
             max_message_bytes=max_message_bytes,
             max_labels=max_labels,
             max_label_bytes=max_label_bytes,
@@ -82,7 +82,7 @@ class NativeJsonCodec:
         lengths = np.fromiter(map(len, payloads), np.int64, len(payloads))
         buffer = np.frombuffer(SEPARATOR.join((*payloads, bytes(WORD_PADDING))), np.uint8)
         rows_max = len(buffer) // ROW_BYTES_MIN + 1
-        plain = lengths <= self._limits.max_message_bytes
+        plain = lengths <= self.limits.max_message_bytes
         ts = np.empty(rows_max, np.int64)
         value = np.empty(rows_max, np.float64)
         message = np.empty(rows_max, np.int32)
@@ -113,7 +113,7 @@ class NativeJsonCodec:
         nothing: whether they count is for the strict reader to say.
         """
         documents = [_identity_document(buffer, spans[row]) for row in missed]
-        met = {document: read_identity(document, self._limits) for document in set(documents)}
+        met = {document: read_identity(document, self.limits) for document in set(documents)}
         for row, document in zip(missed, documents, strict=True):
             if met[document] is None:
                 plain[message[row]] = False
@@ -146,7 +146,7 @@ class NativeJsonCodec:
         messages: list[int] = []
         rejects: list[Reject] = []
         for index in np.flatnonzero(~plain).tolist():
-            rows, rejected = read_message(payloads[index], index, self._limits)
+            rows, rejected = read_message(payloads[index], index, self.limits)
             samples += rows
             messages += [index] * len(rows)
             rejects += rejected

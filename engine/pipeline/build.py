@@ -1,6 +1,7 @@
 """From a configuration to the plan of its flow: files are read, names resolved, all is checked."""
 
 import glob
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -54,11 +55,8 @@ def rule_files(config: Config) -> tuple[list[RuleFile], list[Problem]]:
             problems.append(Problem(*places("rules", "files", number), message))
         for match in matches:
             path = Path(match)
-            name = (
-                path.relative_to(config.folder).as_posix()
-                if path.is_relative_to(config.folder)
-                else path.name
-            )
+            # Relative, so that ids of alerts are the same wherever the folder lies.
+            name = Path(os.path.relpath(path, config.folder)).as_posix()
             found[name] = RuleFile(path, name)
     return list(found.values()), problems
 
@@ -119,6 +117,9 @@ def _unknown_names(config: Config, groups: Sequence[RuleGroup]) -> list[Problem]
     for number, entry in enumerate(config.detectors):
         if entry.use not in DETECTORS:
             message = f"there is no detector {entry.use}; write {' or '.join(sorted(DETECTORS))}"
+            problems.append(Problem(*places("detectors", number, "use"), message))
+        elif any(entry == other for other in config.detectors[:number]):
+            message = "stands twice; one of the two is enough"
             problems.append(Problem(*places("detectors", number, "use"), message))
         elif entry.params:
             message = f"the detector {entry.use} takes no parameters; leave `params` out"
@@ -184,7 +185,7 @@ def _detector_spec(number: int, entry: DetectorConfig) -> DetectorSpec:
     return DetectorSpec(
         number=number,
         name=entry.use,
-        identity=f"{entry.use}-{sha256(said).hexdigest()[:12]}",
+        identity=f"{entry.use}-{factory(1.0).version}-{sha256(said).hexdigest()[:12]}",
         selector=parse_selector(entry.match),
         make=lambda: factory(entry.false_alarms_per_day),
         lookback_ns=entry.lookback_ns,

@@ -34,8 +34,12 @@ OUTPUTS = ("alerts", "dead_letters", "drift", "scores")
 
 @dataclass(frozen=True, slots=True)
 class OpenSink:
-    """A sink of the flow: the outputs it takes, and how each is opened."""
+    """A sink of the flow: its name, the outputs it takes, and how each is opened.
 
+    Its state is kept under the name, which says where it writes.
+    """
+
+    name: str
     outputs: tuple[str, ...]
     open: Callable[[str, Any | None], Lane]
 
@@ -117,10 +121,8 @@ def build_flow(parts: FlowParts) -> Dataflow:
     for number, sink in enumerate(parts.sinks):
         # Records are counted once, however many sinks there are.
         observe = observer.sink if number == 0 else ignore
-        addressed = op.filter_map(f"to_sink{number}", said, addressing(sink.outputs))
-        op.output(
-            f"sink{number}", addressed, SinkParts(sink.outputs, sink.open, observe, parts.failure)
-        )
+        addressed = op.filter_map(f"to_{sink.name}", said, addressing(sink.outputs))
+        op.output(sink.name, addressed, SinkParts(sink.outputs, sink.open, observe, parts.failure))
     return flow
 
 

@@ -10,6 +10,7 @@ from engine.events import Alert, ScoreBlock
 from engine.pipeline.series_shard import SeriesShard, ShardOutput
 from engine.pipeline.steps import ToSink
 from engine.rules.lane import RuleLane
+from engine.series.watermark import NOT_YET
 from engine.telemetry import Telemetry
 
 _SECOND_NS = 1_000_000_000
@@ -40,7 +41,8 @@ class Observer:
     @property
     def watermark(self) -> int | None:
         """Event time that all shards have handled, nanoseconds; None before the first."""
-        return min(self.watermarks.values(), default=None)
+        least = min(self.watermarks.values(), default=NOT_YET)
+        return None if least == NOT_YET else least
 
     @property
     def series(self) -> int:

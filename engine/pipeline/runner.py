@@ -51,15 +51,27 @@ class Stop:
 
     event: Event = field(default_factory=Event)
     rebuild: bool = False
+    final: bool = False
 
     def __call__(self) -> bool:
         """Whether the run is to end."""
         return self.event.is_set()
 
     def set(self, *, rebuild: bool = False) -> None:
-        """End the run."""
+        """End the run, or only the flow where it is to be built anew."""
+        self.final = self.final or not rebuild
         self.rebuild = rebuild
         self.event.set()
+
+    def goes_on(self) -> bool:
+        """Whether the flow is to be built anew; then it may run again."""
+        if self.final or not self.rebuild:
+            return False
+        self.rebuild = False
+        self.event.clear()
+        if self.final:  # a signal came in between
+            self.event.set()
+        return not self.final
 
     @contextmanager
     def on_signals(self) -> Iterator[None]:
@@ -120,11 +132,9 @@ class Run:
         with serve_http(self.config.http, self.observer):
             while True:
                 self._execute_once()
-                if not self.stop.rebuild:
+                if not self.stop.goes_on():
                     return
                 _log.info("partitions have changed: the flow is built anew")
-                self.stop.rebuild = False
-                self.stop.event.clear()
 
     def _execute_once(self) -> None:
         partitions = self.find_partitions()

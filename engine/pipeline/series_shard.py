@@ -1,6 +1,7 @@
 """Stage 1: a series shard. It orders rows, scores them and evaluates the rules' leaves per tick."""
 
 from dataclasses import dataclass, field
+from math import ceil, sqrt
 from typing import Any
 
 import msgspec
@@ -26,6 +27,16 @@ _READY_PIECES = 32
 
 _SCORES_EVERY_NS = 1_000_000_000
 """Event time after which scores are due where no tick is; neither shows in what is said."""
+
+
+_DEAD_LETTERS_MAX = 100
+"""Dead letters that a shard writes of one piece; all are counted."""
+
+
+def series_max(limit: int, shards: int) -> int:
+    """A shard's part of the limit, with room for the chance of hashing (four deviations)."""
+    mean = limit / shards
+    return limit if shards == 1 else ceil(mean + 4 * sqrt(mean))
 
 
 @dataclass(slots=True)
@@ -60,7 +71,7 @@ class SeriesShard:
     def __init__(self, number: int, plan: FlowPlan) -> None:
         self.number = number
         self.plan = plan
-        self.slots = SlotTable(-(-plan.limits.series // plan.shards))
+        self.slots = SlotTable(series_max(plan.limits.series, plan.shards))
         self.watermark = Watermark(len(plan.partitions))
         self.pending = Pending()
         self.leaves = Leaves(plan.rules.queries, samples_max=plan.limits.window_samples)
@@ -181,32 +192,59 @@ class SeriesShard:
             return
         slot = self.slots.find(piece.columns.fingerprint)
         known = slot >= 0
-        if known.all():
+        late = piece.columns.ts <= self._handled
+        if known.all() and not late.any():
             self.pending.add(slot, piece.columns)
             return
-        self.pending.add(slot[known], piece.columns.take(known))
-        refused = piece.columns.take(~known)
+        good = known & ~late
+        self.pending.add(slot[good], piece.columns.take(good))
+        self._refuse_series(piece, piece.columns.take(~known), output)
+        # A partition keeps its promises; only one that is new or has a new lateness gets here.
+        self._refuse_late(piece, slot[known & late], piece.columns.take(known & late), output)
+
+    def _refuse_series(self, piece: Piece, refused: Columns, output: ShardOutput) -> None:
+        """Reject rows of series beyond the limit."""
         output.count("limit_rows", len(refused))
+        detail = f"more than limits.series = {self.plan.limits.series} series"
+        # The text of a refused series is at hand only where it is first seen.
         described = {item.series.fingerprint: item.series for item in piece.definitions}
-        for fingerprint, ts, value in zip(
-            refused.fingerprint.tolist(), refused.ts.tolist(), refused.value.tolist(), strict=True
-        ):
-            # The text of a refused series is at hand only where it is first seen.
+        for row, fingerprint in enumerate(refused.fingerprint[:_DEAD_LETTERS_MAX].tolist()):
             series = described.get(fingerprint)
             if series is not None:
-                output.dead_letters.append(self._refusal(piece, series, ts, value))
+                self._reject(piece, series, refused, row, Reason.LIMIT, detail, output)
 
-    def _refusal(self, piece: Piece, series: Series, ts: int, value: float) -> DeadLetter:
-        return DeadLetter(
+    def _refuse_late(
+        self, piece: Piece, slot: NDArray[np.int32], refused: Columns, output: ShardOutput
+    ) -> None:
+        """Reject rows at or below the time that has been handled."""
+        output.count("late_rows", len(refused))
+        for row, number in enumerate(slot[:_DEAD_LETTERS_MAX].tolist()):
+            series = self.slots.series[number]
+            detail = "the watermark had passed it before its partition was read"
+            self._reject(piece, series, refused, row, Reason.LATE, detail, output)
+
+    def _reject(
+        self,
+        piece: Piece,
+        series: Series,
+        refused: Columns,
+        row: int,
+        reason: Reason,
+        detail: str,
+        output: ShardOutput,
+    ) -> None:
+        ts = int(refused.ts[row])
+        letter = DeadLetter(
             source=self.plan.partitions[piece.progress.partition],
             partition=piece.progress.partition,
             offset=-1,
-            reason=Reason.LIMIT,
-            detail=f"more than limits.series = {self.plan.limits.series} series",
+            reason=reason,
+            detail=detail,
             key=None,
-            value=native_row(series, ts, value),
+            value=native_row(series, ts, float(refused.value[row])),
             ts=ts,
         )
+        output.dead_letters.append(letter)
 
     def _handle_through(self, watermark: int, output: ShardOutput) -> None:
         """Handle all rows at or below the watermark and all ticks up to it."""

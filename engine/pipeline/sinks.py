@@ -1,6 +1,8 @@
 """Opens the sinks of a configuration as lanes of the flow."""
 
 from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
@@ -45,17 +47,24 @@ def open_sinks(sinks: Sequence[Sink], store: CheckpointStore | None) -> list[Ope
     for sink in sinks:
         if sink.kafka is not None:
             ensure_topics(sink.kafka)
-            found.append(_opened(KafkaLanes(sink.kafka), store))
+            place = f"{sink.kafka.brokers} {sink.kafka.prefix}"
+            found.append(_opened("kafka", place, KafkaLanes(sink.kafka), store))
         elif sink.folder is not None:
-            found.append(_opened(FolderLanes(sink.folder), store))
+            place = str(Path(sink.folder.path).resolve())
+            found.append(_opened("folder", place, FolderLanes(sink.folder), store))
+    names = [sink.name for sink in found]
+    if len(set(names)) < len(names):
+        raise UsageError("two sinks write to the same place; leave one of them out")
     return found
 
 
-def _opened(maker: LaneMaker, store: CheckpointStore | None) -> OpenSink:
+def _opened(kind: str, place: str, maker: LaneMaker, store: CheckpointStore | None) -> OpenSink:
+    name = f"{kind}_{sha256(place.encode()).hexdigest()[:12]}"
+
     def usable(marked: tuple[CheckpointId, ...]) -> CheckpointId | None:
         return store.newest_usable(marked) if store is not None else None
 
     def open_lane(output: str, resume: Any | None) -> Lane:
         return maker.make_lane(output, resume, usable)
 
-    return OpenSink(maker.lanes, open_lane)
+    return OpenSink(name, maker.lanes, open_lane)

@@ -7,8 +7,10 @@ from typing import Any
 
 import structlog
 from confluent_kafka import Consumer
+from msgspec.structs import replace
 
 from engine.codecs.native_json import NativeJsonCodec
+from engine.config.scalars import Start
 from engine.config.schema import Config
 from engine.errors import UsageError
 from engine.pipeline.plan import FlowPlan
@@ -60,7 +62,10 @@ def list_partitions(config: Config) -> dict[str, SourcePartition]:
                 timestamp_unit=recording.timestamp_unit,
             )
             for part in opened.partitions:
-                found[f"{Path(recording.path).name}:{part.key}"] = part
+                key = f"{Path(recording.path).name}:{part.key}"
+                if key in found:
+                    raise UsageError(f"two recordings hold {key}; rename one of them")
+                found[key] = part
     return found
 
 
@@ -181,9 +186,13 @@ class SourceOpener:
         config = self.plan.config
         if resume is not None:
             begin = self._checked(partition, begin or resume["start"])
+        settings = partition.settings
+        if resume is None and self.store is not None and self.store.usable:
+            # The partition is new since the state was written: all that it holds is.
+            settings = replace(settings, start=Start("earliest"))
         limits = config.limits
         return KafkaReader(
-            partition,
+            KafkaPartition(settings, partition.partition, partition.number),
             codec=NativeJsonCodec(
                 max_message_bytes=limits.message_size_bytes,
                 max_labels=limits.labels,

@@ -57,6 +57,8 @@ class SourcePart(StatefulSourcePartition[Polled, Any]):
             # Ends the flow at once, without a snapshot and without a panic's noise.
             self._failure.note(error)
             raise AbortExecution from error
+        except StopIteration as error:
+            raise RuntimeError("a source stopped without saying that it ends") from error
         if polled.end:
             raise StopIteration
         self._pause_s = polled.pause_s

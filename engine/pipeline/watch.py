@@ -141,6 +141,9 @@ class Watch:
         """The series that carries one kind of score of a watched series."""
         # What `Series.of` gives, without cleaning again what is clean.
         labels = dict(watched.labels)
+        for name in ("metric", "detector"):
+            if name in labels:  # as Prometheus does with labels that a scrape would overwrite
+                labels[f"exported_{name}"] = labels[name]
         labels["metric"], labels["detector"] = watched.name, self.spec.name
         return Series(f"anomaly_{kind}", tuple(sorted(labels.items())))
 

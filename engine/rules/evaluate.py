@@ -48,6 +48,13 @@ def context_of(block: LeafRows) -> NDArray[np.float64]:
     return block.context if block.context is not None else np.full((len(block.tick), 5), np.nan)
 
 
+def series_of(block: LeafRows) -> NDArray[np.object_]:
+    """The series of each of the block's rows."""
+    found = np.empty(len(block.series), object)
+    found[:] = block.series
+    return found[block.index]
+
+
 class RuleEvaluation:
     """One alert rule's state and its evaluation over blocks of ticks.
 
@@ -63,10 +70,14 @@ class RuleEvaluation:
     failures : int
         Ticks at which two results had the same labels: the rule is unhealthy there, and its
         alerts stay as they were.
+    change_series : list of Series
+        Of each transition of the last evaluation, the series of the alert's last result: several
+        may make the same alert, one after the other.
     """
 
     def __init__(self, plan: RulePlan, *, limit: int) -> None:
         self.plan = plan
+        self.change_series: list[Series] = []
         self.table = AlertTable(limit)
         self.failures = 0
 
@@ -94,11 +105,12 @@ class RuleEvaluation:
         if parts:
             rows = np.concatenate(parts)
             context = np.concatenate([context_of(block) for block in (*results, *holds)])
+            series = np.concatenate([series_of(block) for block in (*results, *holds)])
         else:
-            rows, context = np.empty(0, ROW), np.empty((0, 5))
+            rows, context, series = np.empty(0, ROW), np.empty((0, 5)), np.empty(0, object)
         order = np.argsort(rows["tick"], kind="stable")
         order = order[rows["alert"][order] >= 0]
-        return self._advance(rows[order], context[order], first_tick, last_tick)
+        return self._advance(rows[order], context[order], series[order], first_tick, last_tick)
 
     def release(self, tick: int) -> None:
         """Free what nothing holds any more."""
@@ -172,9 +184,11 @@ class RuleEvaluation:
         self,
         rows: NDArray[np.void],
         context: NDArray[np.float64],
+        series: NDArray[np.object_],
         first_tick: int,
         last_tick: int,
     ) -> tuple[NDArray[np.void], NDArray[np.float64]]:
+        self.change_series = []
         rule = self.plan.rule
         options = self.plan.options
         found = [np.empty(0, CHANGE)]
@@ -196,10 +210,18 @@ class RuleEvaluation:
             fresh = changes["row"] >= 0
             here[fresh] = context[changes["row"][fresh]]
             contexts.append(here)
+            self.change_series += [
+                series[row] if row >= 0 else self.table.series_of(alert)
+                for row, alert in zip(
+                    changes["row"].tolist(), changes["alert"].tolist(), strict=True
+                )
+            ]
             with_result = last_row >= 0
+            for alert in np.flatnonzero(with_result).tolist():
+                self.table.said_by(alert, series[last_row[alert]])
             self.table.context[with_result] = context[last_row[with_result]]
             done = int(np.searchsorted(rows["tick"], tick))
-            rows, context = rows[done:], context[done:]
+            rows, context, series = rows[done:], context[done:], series[done:]
             capacity *= 2
         self.failures += int(failed[0])
         return np.concatenate(found), np.concatenate(contexts)

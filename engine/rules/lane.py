@@ -98,6 +98,7 @@ class RuleLane:
             "watermarks": list(self._watermarks),
             "done": dict(self._done),
             "full_from": dict(self._full_from),
+            "reach": {key: self._reach_ns(rule) for key, rule in self.rules.items()},
             "rules": {key: rule.table.meta() for key, rule in self.rules.items()},
             "waiting": {
                 self.plan.queries[query].key: [
@@ -108,7 +109,10 @@ class RuleLane:
         }
 
     def restore(self, arrays: dict[str, NDArray[Any]], raw: msgspec.Raw) -> None:
-        """Go on from a checkpoint; rules that are new start empty, with partial windows."""
+        """Go on from a checkpoint; rules that are new start empty.
+
+        What looks back further than before says so until its windows are full.
+        """
         meta = msgspec.msgpack.decode(raw)
         self._watermarks = list(meta["watermarks"])
         for group in self.groups:
@@ -121,9 +125,8 @@ class RuleLane:
             if key in meta["rules"]:
                 held = {name: arrays[f"{key}|{name}"] for name in rule.arrays()}
                 rule.table.restore(held, meta["rules"][key])
-            else:
-                leaf = self.plan.queries[rule.plan.query].leaf
-                self._full_from[key] = self.watermark + leaf.range_ns + leaf.offset_ns
+            if self._reach_ns(rule) > meta["reach"].get(key, -1):
+                self._full_from[key] = self.watermark + self._reach_ns(rule)
         for number, query in enumerate(self.plan.queries):
             for place, series in enumerate(meta["waiting"].get(query.key, [])):
                 prefix = f"waiting|{query.key}|{place}"
@@ -136,6 +139,11 @@ class RuleLane:
                     arrays.get(f"{prefix}|context"),
                 )
                 self._waiting.setdefault(number, []).append(block)
+
+    def _reach_ns(self, rule: RuleEvaluation) -> int:
+        """How far a rule looks back."""
+        leaf = self.plan.queries[rule.plan.query].leaf
+        return leaf.range_ns + leaf.offset_ns
 
     @staticmethod
     def _group_key(group: GroupPlan) -> str:

@@ -136,7 +136,9 @@ def is_present(
         return state == FIRING
     if condition == FALSE:
         return False
-    if state != INACTIVE and (missing <= gap_tolerance or on_absent == HOLD_ON_ABSENT):
+    if state != INACTIVE and missing <= gap_tolerance:
+        return True
+    if state == FIRING and on_absent == HOLD_ON_ABSENT:
         return True
     return on_absent == FIRE_ON_ABSENT
 

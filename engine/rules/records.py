@@ -47,10 +47,11 @@ def alert_records(
     Before `full_from` (ns) the rule's windows did not have all their samples: the record says so.
     """
     records = []
-    for change, its_context in zip(changes, context, strict=True):
+    for change, its_context, series in zip(changes, context, evaluation.change_series, strict=True):
         identity = evaluation.table.identities[int(change["alert"])]
         if identity is None:
             continue
+        identity = Identity(series, identity.labels)
         record = _record(evaluation.plan, identity, change, its_context, full_from)
         records.append((int(change["tick"]), identity.labels, record))
     records.sort(key=lambda item: item[:2])

@@ -17,7 +17,7 @@ _FIRST_CAPACITY = 8
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Which alert: the series whose result it is and its labels, sorted, with alertname."""
+    """Which alert: the series of its last result and its labels, sorted, with alertname."""
 
     series: Series
     labels: Labels
@@ -85,6 +85,19 @@ class AlertTable:
         self.identities[number] = Identity(series, labels)
         self._by_labels[labels] = number
         return number
+
+    def series_of(self, number: int) -> Series:
+        """The series of an entry's last result."""
+        identity = self.identities[number]
+        if identity is None:
+            raise IndexError(f"entry {number} is free")
+        return identity.series
+
+    def said_by(self, number: int, series: Series) -> None:
+        """Note the series of an entry's last result."""
+        identity = self.identities[number]
+        if identity is not None and identity.series is not series:
+            self.identities[number] = Identity(series, identity.labels)
 
     def release(self, tick: int, remember_ns: int) -> None:
         """Free entries that nothing holds: inactive, not resolved lately, not remembered."""

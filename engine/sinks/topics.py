@@ -22,7 +22,7 @@ CLEANUP = {
 }
 """Cleanup policies of each output's topic; a compacted one keeps the last record of each key."""
 
-ADMIN_TIMEOUT_S = 30.0
+ADMIN_TIMEOUT_S = 10.0
 
 _RETRY_S = 0.1
 _MILLISECOND_NS = 1_000_000

@@ -168,7 +168,10 @@ class KafkaReader:
 
     def _fetch(self) -> None:
         """Take messages over from the client, unless this partition is too far ahead."""
-        if len(self._held) >= self._batch_rows or self._must_wait():
+        if len(self._held) >= self._batch_rows:
+            return
+        if self._must_wait():
+            self.idle.heard()  # what is paused has not been silent
             return
         messages = self._consumer.consume(self._batch_rows - len(self._held), 0)
         if not messages:
@@ -203,7 +206,7 @@ class KafkaReader:
         self._telemetry.source_errors.labels(topic).inc()
 
     def _must_wait(self) -> bool:
-        return self._skew.must_wait(self.of.number, self.intake.clock.newest)
+        return self._skew.must_wait(self.of.number)
 
     def _take_held(self, *, pause_s: float) -> Polled:
         """Decode the held messages, up to a recorded advance if one lies among them."""
@@ -315,9 +318,12 @@ class KafkaReader:
     def _row_text(self, message: Message, columns: Columns, row: int) -> bytes:
         """Write a good row as JSON; its series is read from the message again, which is rare."""
         fingerprint = int(columns.fingerprint[row])
-        again = decode_strict([message.value() or b""])
-        series = next(item for item in again.new_series if item.fingerprint == fingerprint)
-        return native_row(series, int(columns.ts[row]), float(columns.value[row]))
+        payload = message.value() or b""
+        again = decode_strict([payload], self.codec.limits)
+        for series in again.new_series:
+            if series.fingerprint == fingerprint:
+                return native_row(series, int(columns.ts[row]), float(columns.value[row]))
+        return payload
 
     def _letter(
         self, message: Message, reason: Reason, detail: str, *, row: bytes | None

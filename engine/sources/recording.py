@@ -89,7 +89,7 @@ class RecordingReader:
         if len(self._block.columns):
             position = int(self._block.columns.ts[0])
             self._skew.report(self.number, claim=position, holds=True)
-            if self._skew.must_wait(self.number, position):
+            if self._skew.must_wait(self.number):
                 waiting = self._said(Taken(Columns.empty())) if self.epochs.due() else Polled()
                 waiting.pause_s = _WAIT_S
                 return waiting

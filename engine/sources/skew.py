@@ -61,20 +61,21 @@ class Skew:
         """Whether all partitions wish to end."""
         return all(other.left for other in list(self._standings.values()))
 
-    def must_wait(self, partition: int, position: int) -> bool:
-        """Whether a partition at `position` (ns) is too far ahead to read on."""
+    def must_wait(self, partition: int) -> bool:
+        """Whether a partition is too far ahead to read on; the slowest one never is."""
+        mine = (self._standings[partition].claim, partition)
         slowest = min(
             (
-                other.claim
+                (other.claim, number)
                 for number, other in list(self._standings.items())
-                if other.holds and number != partition
+                if other.holds
             ),
-            default=None,
+            default=mine,
         )
-        if slowest is None:
+        if mine <= slowest:
             return False
         full = self._buffered_rows() >= self._buffered_rows_max
-        return position > slowest + (0 if full else self.max_skew_ns)
+        return full or mine[0] > slowest[0] + self.max_skew_ns
 
     def common_claim(self) -> int | None:
         """The least claim of those that hold the watermark; None if all are idle."""
@@ -83,12 +84,12 @@ class Skew:
         )
 
     def stood_at(self) -> int:
-        """Where the watermark stands when all are idle: the least claim of any that has one."""
-        return min(
-            (
-                other.claim
-                for other in list(self._standings.values())
-                if not other.ended and other.claim != NOT_YET
-            ),
+        """Where the watermark goes on from when all are idle: the largest claim.
+
+        Of partitions that fall silent the last one to do so held the watermark; which one that
+        was is left to chance when they stop together, so it is the one that was furthest.
+        """
+        return max(
+            (other.claim for other in list(self._standings.values()) if not other.ended),
             default=NOT_YET,
         )

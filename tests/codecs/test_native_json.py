@@ -18,7 +18,7 @@ PLAIN = b'{"ts":1760000000000,"name":"cpu","labels":{"host":"web-%d","zone":"b"}
 
 def assert_like_strict(codec, payloads):
     """Columns, messages and rejects are equal; gives the new series, each only once."""
-    limits = codec._limits
+    limits = codec.limits
     strict, fast = decode_strict(payloads, limits), codec.decode(payloads)
     assert fast.columns.fingerprint.tolist() == strict.columns.fingerprint.tolist()
     assert fast.columns.ts.tolist() == strict.columns.ts.tolist()
@@ -230,7 +230,7 @@ def messages(draw):
 def test_generated_messages(payloads):
     codec = NativeJsonCodec(max_labels=3, max_label_bytes=20)
     first = assert_like_strict(codec, payloads)
-    assert set(first) == set(decode_strict(payloads, codec._limits).new_series)
+    assert set(first) == set(decode_strict(payloads, codec.limits).new_series)
     assert assert_like_strict(codec, payloads) == []
 
 
@@ -293,4 +293,4 @@ def test_columns_do_not_keep_the_batch_alive():
 
 
 def test_default_limits_are_those_of_the_strict_reader():
-    assert NativeJsonCodec()._limits == Limits()
+    assert NativeJsonCodec().limits == Limits()

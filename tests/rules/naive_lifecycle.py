@@ -77,8 +77,9 @@ class NaiveRule:
             return condition == TRUE
         if self.on_absent == FIRE_ON_ABSENT:
             return alert in self.seen_at and ts - self.seen_at[alert] <= self.remember_ns
-        held = self.missing[alert] <= self.gap_tolerance or self.on_absent == HOLD_ON_ABSENT
-        return state != "inactive" and held
+        if state == "firing" and self.on_absent == HOLD_ON_ABSENT:
+            return True
+        return state != "inactive" and self.missing[alert] <= self.gap_tolerance
 
     def eval(self, ts, results, alerts):
         changes = []
