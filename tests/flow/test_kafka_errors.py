@@ -278,8 +278,8 @@ def test_new_partitions_are_noticed(kafka_brokers, kafka_topic, tmp_path: Path, 
         admin.create_partitions([NewPartitions(topic, 2)])[topic].result(30)
         later = [sample(begin + 1000 * i, 0.95, "b") for i in range(60, 120)]
         send(kafka_brokers, topic, later, 1)
-        send(kafka_brokers, topic, [sample(begin + 1000 * i, 0.1) for i in range(60, 120)], 0)
         wait_until(lambda: hosts() == {"a", "b"}, timeout_s=30, what="an alert of the new one")
+        send(kafka_brokers, topic, [sample(begin + 1000 * i, 0.1) for i in range(120, 180)], 0)
 
     drive(run, script)
     alerts = lines_of(tmp_path, "alerts")

@@ -28,7 +28,7 @@ SHARDS = 8
 @pytest.mark.parametrize("workers", [1, 2])
 def test_killed_again_and_again(tmp_path: Path, workers):
     rng = np.random.default_rng(workers)
-    rows = stream(seed=7, hosts=12, steps=2000)
+    rows = stream(seed=7, hosts=12, steps=4000)
     # Files of unlike length: one that has ended must not be played again.
     partition = np.where(rows["ts"] < rows["ts"].quantile(0.1), 0, rng.integers(1, 3, rows.height))
     recording = write_recording(rows, tmp_path / "recording", partition=partition, rng=rng)
@@ -43,6 +43,8 @@ def test_killed_again_and_again(tmp_path: Path, workers):
         with process(config, workers=workers, log=log) as run:
             if not at_start:
                 wait_until(lambda n=before: run_number(state) > n, timeout_s=60, what="a start")
+                # The first of these is slow enough for a checkpoint on any machine.
+                wait_until(lambda: whole_checkpoints(state, SHARDS), timeout_s=60, what="one")
             delay_s = rng.uniform(0.05, 0.9) if at_start else rng.uniform(0.1, 1.6)
             assert killed_after(run, delay_s), f"ended before its kill: {log.read_text()[-2000:]}"
         with_checkpoint.append(bool(whole_checkpoints(state, SHARDS)))
