@@ -47,6 +47,13 @@ class _Row(msgspec.Struct, gc=False):
     value: msgspec.Raw = msgspec.Raw()
 
 
+class _Identity(msgspec.Struct, gc=False):
+    """The name and labels of a row."""
+
+    name: str
+    labels: dict[str, str] = {}
+
+
 class _RejectedError(Exception):
     """A row or message that can't be used; carries the dead-letter reason."""
 
@@ -59,6 +66,7 @@ class _RejectedError(Exception):
 
 
 _decode_row = msgspec.json.Decoder(_Row).decode
+_decode_identity = msgspec.json.Decoder(_Identity).decode
 _decode_rows = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_raw = msgspec.json.Decoder(msgspec.Raw).decode
 _decode_value = msgspec.json.Decoder().decode
@@ -156,6 +164,16 @@ def _split_rows(payload: bytes, limits: Limits) -> list[bytes]:
 
 def read_identity(document: bytes, limits: Limits) -> Series | None:
     """Read the series of a row that is a message of its own; None if it can't be used."""
+    try:
+        named = _decode_identity(document)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    labels = named.labels
+    # No text is longer than its JSON, so that mostly none has to be looked at.
+    if len(document) <= limits.max_label_bytes and len(labels) <= limits.max_labels:
+        if not named.name or "" in labels or NAME_LABEL in labels:
+            return None
+        return Series.of(named.name, labels)
     try:
         [row] = _split_rows(document, limits)
         return _series(_decode_row(row), limits)

@@ -112,7 +112,8 @@ class NativeJsonCodec:
         A message with an identity that can't be used is `plain` no more, and its other rows teach
         nothing: whether they count is for the strict reader to say.
         """
-        documents = [_identity_document(buffer, spans[row]) for row in missed]
+        text = buffer.tobytes() if len(missed) else b""
+        documents = [_identity_document(text, span) for span in spans[missed].tolist()]
         met = {document: read_identity(document, self.limits) for document in set(documents)}
         for row, document in zip(missed, documents, strict=True):
             if met[document] is None:
@@ -159,10 +160,10 @@ class NativeJsonCodec:
         return Decoded(columns, message[order], scanned.new_series, rejects)
 
 
-def _identity_document(buffer: NDArray[np.uint8], span: NDArray[np.int64]) -> bytes:
+def _identity_document(text: bytes, span: list[int]) -> bytes:
     """Make a message of only the name and labels that a span delimits."""
-    name = buffer[span[NAME_START] :][: span[NAME_LENGTH]].tobytes()
-    labels = buffer[span[LABELS_START] :][: span[LABELS_LENGTH]].tobytes()
+    name = text[span[NAME_START] : span[NAME_START] + span[NAME_LENGTH]]
+    labels = text[span[LABELS_START] : span[LABELS_START] + span[LABELS_LENGTH]]
     return b'{"name":"%b","labels":%b}' % (name, labels or b"{}")
 
 

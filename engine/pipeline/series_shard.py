@@ -139,7 +139,7 @@ class SeriesShard:
         series = [Series(name, tuple((k, v) for k, v in labels)) for name, labels in meta["series"]]
         # A limit that was lowered meanwhile refuses new series; those that are watched stay.
         self.slots.limit = max(self.slots.limit, len(series))
-        self._add(series)
+        self._add(series, {item.fingerprint: self.plan.detectors_of(item) for item in series})
         for number, name in enumerate(self.plan.partitions):
             self.watermark.claims[number] = meta["claims"].get(name, NOT_YET)
             self.watermark.newest[number] = meta["newest"].get(name, NOT_YET)
@@ -162,7 +162,10 @@ class SeriesShard:
     def _define(self, definitions: list[Definition]) -> None:
         if not definitions:
             return
-        refused = self._add([definition.series for definition in definitions])
+        refused = self._add(
+            [definition.series for definition in definitions],
+            {item.series.fingerprint: item.detectors for item in definitions},
+        )
         refused_fingerprints = {series.fingerprint for series in refused}
         begun = begun_by_detector(
             [item for item in definitions if item.series.fingerprint not in refused_fingerprints]
@@ -170,7 +173,8 @@ class SeriesShard:
         for watch in self.watches:
             watch.meet(begun, own=True)
 
-    def _add(self, definitions: list[Series]) -> list[Series]:
+    def _add(self, definitions: list[Series], detectors: dict[int, int]) -> list[Series]:
+        """Take new series in, with the detectors that watch them, by fingerprint, as bits."""
         first_slot, refused = self.slots.add(definitions)
         new = self.slots.series[first_slot:]
         if not new:
@@ -178,7 +182,7 @@ class SeriesShard:
         slots = np.arange(first_slot, first_slot + len(new), dtype=np.int32)
         lookback = np.full(len(new), self.plan.lookback_ns, np.int64)
         for watch in self.watches:
-            watch.grow(slots, new, lookback)
+            watch.grow([detectors[item.fingerprint] for item in new], lookback)
         self.leaves.grow(lookback)
         self.leaves.add(RAW, slots, new)
         for watch in self.watches:

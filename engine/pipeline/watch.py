@@ -96,7 +96,6 @@ class Watch:
         self.key = f"watch|{spec.identity}"
         self.detector = spec.make()
         self.population = Population(plan.shards)
-        self._plan = plan
         self._places = np.empty(0, np.int32)
         self._watched = 0
         self._alarms = np.empty((0, _CONTEXT_WIDTH))
@@ -106,18 +105,18 @@ class Watch:
         """Hear of series somewhere in the flow; `own` if they are this shard's."""
         self.population.add(begun.get(self.spec.number, {}), own=own)
 
-    def grow(
-        self, slots: NDArray[np.int32], series: list[Series], lookback: NDArray[np.int64]
-    ) -> None:
-        """Take on new slots; writes this match's lookback where it has one."""
-        bit = 1 << self.spec.number
-        chosen = np.array([bool(self._plan.detectors_of(item) & bit) for item in series], np.bool_)
-        places = np.full(len(slots), -1, np.int32)
+    def grow(self, detectors: list[int], lookback: NDArray[np.int64]) -> None:
+        """Take on new slots, given which detectors watch each, as bits.
+
+        Writes this match's lookback where it has one.
+        """
+        chosen = (np.array(detectors, np.int64) >> self.spec.number & 1).astype(np.bool_)
+        places = np.full(len(chosen), -1, np.int32)
         count = int(chosen.sum())
         places[chosen] = np.arange(self._watched, self._watched + count, dtype=np.int32)
         self._watched += count
         self._places = np.concatenate([self._places, places])
-        more = np.full((len(slots), _CONTEXT_WIDTH), np.nan)
+        more = np.full((len(chosen), _CONTEXT_WIDTH), np.nan)
         self._alarms = np.concatenate([self._alarms, more])
         self.detector.grow(self._watched)
         if self.spec.lookback_ns is not None:
