@@ -4,6 +4,7 @@ Not Bytewax' own connector, which can lose and skip data and is invisible to Kaf
 """
 
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
@@ -46,6 +47,16 @@ class KafkaPartition:
     def key(self) -> str:
         """Name of the partition in the state."""
         return f"{self.settings.topic}/{self.partition}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoding:
+    """Messages that are being decoded; `next_offset` is where the log goes on after them."""
+
+    messages: list[Message]
+    record_ts: NDArray[np.int64]
+    decoded: Future[Decoded]
+    next_offset: int
 
 
 class KafkaReader:
@@ -98,6 +109,9 @@ class KafkaReader:
         self._stopping = stopping
         self._telemetry = telemetry
         self._held: list[Message] = []
+        self._decoding: _Decoding | None = None
+        # Compiled code runs beside the interpreter: one thread decodes while the flow goes on.
+        self._decoder = ThreadPoolExecutor(1, thread_name_prefix="decode")
         self._held_since_ns = 0
         self._at_end = False
         self._committed_ns = 0
@@ -128,8 +142,12 @@ class KafkaReader:
         now_ns = elapsed_ns()
         full = len(self._held) >= self._batch_rows
         old = bool(self._held) and now_ns - self._held_since_ns >= self._batch_age_ns
+        if self._decoding is not None:
+            return self._take_decoded(pause_s=0.0)
         if full or old:
-            return self._take_held(pause_s=0.0 if full else _POLL_PAUSE_S)
+            self._decode_held()
+            # A full batch is decoded while the next one is fetched.
+            return Polled() if full else self._take_decoded(pause_s=_POLL_PAUSE_S)
         self._watch_silence(now_ns)
         if advanced or self.epochs.due():
             said = self._said(Taken(Columns.empty()))
@@ -141,7 +159,7 @@ class KafkaReader:
         """Close the epoch; an idle partition's next promise is stored here before it is given."""
         position = {"offset": self._offset, "newest": self.intake.clock.newest}
         self.epochs.close(position)
-        if not self._held:
+        if not self._held and self._decoding is None:
             self.idle.plan(self._offset, self.intake.clock.claim, self._skew)
         oldest = min((item["offset"] for item in self.epochs.positions.values()), default=0)
         self.idle.forget_before(oldest)
@@ -164,6 +182,7 @@ class KafkaReader:
     def close(self) -> None:
         """Leave the broker."""
         self._commit(now=True)
+        self._decoder.shutdown()
         self._consumer.close()
 
     def _fetch(self) -> None:
@@ -208,22 +227,30 @@ class KafkaReader:
     def _must_wait(self) -> bool:
         return self._skew.must_wait(self.of.number)
 
-    def _take_held(self, *, pause_s: float) -> Polled:
-        """Decode the held messages, up to a recorded advance if one lies among them."""
+    def _decode_held(self) -> None:
+        """Begin to decode the held messages, up to a recorded advance if one lies among them."""
         messages, self._held = self._held, []
+        next_offset = offset_of(messages[-1]) + 1
         advance = self.idle.next_offset()
-        if advance is not None and advance <= offset_of(messages[-1]):
+        if advance is not None and advance < next_offset:
             cut = next(i for i, m in enumerate(messages) if offset_of(m) >= advance)
             messages, self._held = messages[:cut], messages[cut:]
-            self._offset = advance
-        if not messages:
-            return self._said(Taken(Columns.empty()))
+            next_offset = advance
         payloads = [value or b"" for value in map(Message.value, messages)]
         self._telemetry.bytes_in.labels(self.of.settings.topic).inc(sum(map(len, payloads)))
-        decoded = self.codec.decode(payloads)
-        record_ts = self._record_ts(messages)[decoded.message]
+        decoded = self._decoder.submit(self.codec.decode, payloads)
+        self._decoding = _Decoding(messages, self._record_ts(messages), decoded, next_offset)
+
+    def _take_decoded(self, *, pause_s: float) -> Polled:
+        """Take what was decoded; only now is its place in the log ours."""
+        decoding, self._decoding = self._decoding, None
+        if decoding is None or not decoding.messages:
+            self._offset = max(self._offset, decoding.next_offset if decoding else 0)
+            return self._said(Taken(Columns.empty()))
+        messages, decoded = decoding.messages, decoding.decoded.result()
+        record_ts = decoding.record_ts[decoded.message]
         taken = self.intake.take(decoded.columns, decoded.new_series, record_ts)
-        self._offset = max(self._offset, offset_of(messages[-1]) + 1)
+        self._offset = max(self._offset, decoding.next_offset)
         self._report()
         self._count(messages, decoded, taken)
         said = self._said(taken)
