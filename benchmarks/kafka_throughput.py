@@ -218,7 +218,7 @@ def report(results: dict[str, list[Measured]]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--brokers", default=os.environ.get("KAFKA_BROKERS", "localhost:9092"))
-    parser.add_argument("--rows", type=int, default=6_000_000)
+    parser.add_argument("--rows", type=int, default=12_000_000)
     parser.add_argument("--series", type=int, default=50_000)
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--checkpoint", default="5s", help="time between checkpoints")
