@@ -1,5 +1,6 @@
 """What runs beside the flow: metrics and health over HTTP, the heartbeat, the partition watch."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -89,7 +90,7 @@ def _page(path: str, observer: Observer) -> tuple[int, str, bytes]:
     return 404, "text/plain", b"There are /metrics, /-/healthy and /-/ready.\n"
 
 
-class _Repeating:
+class _Repeating(ABC):
     """Calls `tick` every `interval_s` seconds of wall time on a thread of its own."""
 
     def __init__(self, name: str, interval_s: float) -> None:
@@ -110,9 +111,9 @@ class _Repeating:
         self._end.set()
         self._thread.join()
 
+    @abstractmethod
     def tick(self) -> None:
         """Do what is due."""
-        raise NotImplementedError
 
     def _loop(self) -> None:
         while not self._end.wait(self._interval_s):

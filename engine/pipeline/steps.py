@@ -1,5 +1,6 @@
 """The parts of the flow as Bytewax sees them: thin shells around plain classes."""
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -138,19 +139,21 @@ class _Stateful(StatefulBatchLogic[V, W, Manifest]):
             self._open(self._number)
             self._resume()
 
+    @abstractmethod
     def _open(self, number: int) -> None:
         """Make the part, empty."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _restore(self, arrays: Any, meta: Any) -> None:
-        raise NotImplementedError
+        """Let the part go on from a checkpoint."""
 
+    @abstractmethod
     def _state(self) -> tuple[Any, Any]:
-        raise NotImplementedError
+        """The part's state, as arrays and plain values."""
 
+    @abstractmethod
     def _pass_on(self, checkpoint: CheckpointId | None) -> list[W]:
         """Tell the next step of a checkpoint, or of the end where no state is kept."""
-        raise NotImplementedError
 
     def _begin(self, number: int) -> None:
         if self._number < 0:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from engine.clock import elapsed_ns
 from engine.detectors.population import EXACT_MAX
-from engine.events import DeadLetter, Reason
+from engine.events import Reason
 from engine.series.columns import Columns
 from engine.series.identity import Series
 from engine.series.pieces import Definition
@@ -159,24 +159,3 @@ class Intake:
         self._beginning = {
             key: item for key, item in self._beginning.items() if item[0].first_ts > claim
         }
-
-
-def dead_letters(
-    refused: list[tuple[int, Reason, str]],
-    describe: Callable[[int], DeadLetter],
-) -> list[DeadLetter]:
-    """Make dead letters of refused rows; `describe` gives one of a row, for the reason to go in."""
-    return [
-        DeadLetter(
-            source=letter.source,
-            partition=letter.partition,
-            offset=letter.offset,
-            reason=reason,
-            detail=detail,
-            key=letter.key,
-            value=letter.value,
-            ts=letter.ts,
-        )
-        for row, reason, detail in refused
-        for letter in (describe(row),)
-    ]

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.detectors.population import EXACT_MAX
-from engine.events import DeadLetter, Reason
+from engine.events import Reason
 from engine.series.columns import Columns
 from engine.series.identity import Series
 from engine.sources import intake as intake_module
-from engine.sources.intake import DeadLetterRate, Intake, dead_letters
+from engine.sources.intake import DeadLetterRate, Intake
 from engine.sources.partition_clock import PartitionClock
 
 SERIES = [Series.of("m", {"i": str(i)}) for i in range(4)]
@@ -155,16 +155,6 @@ def test_the_rate_is_one_of_each_second(monkeypatch):
         allowed.append(rate.allow(6))
     assert allowed == [6, 4, 0, 6, 6]
     assert rate.suppressed == 8
-
-
-def test_dead_letters_say_which_row_and_why():
-    def describe(row):
-        return DeadLetter("topic", 3, 100 + row, Reason.UNSUPPORTED, "", b"key", b"value", row)
-
-    letters = dead_letters([(4, Reason.LATE, "too late")], describe)
-    assert letters == [
-        DeadLetter("topic", 3, 104, Reason.LATE, "too late", b"key", b"value", 4)
-    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("rows", [[], [(0, 5, 5)]])
