@@ -22,6 +22,9 @@ class Telemetry:
         self.source_errors = self._counter(
             "source_errors", "Passing errors of a source; reading goes on.", "source"
         )
+        self.rows_dropped = self._counter(
+            "rows_dropped", "Samples left out as the configuration says, by its key.", "key"
+        )
         self.dead_letters = self._counter(
             "dead_letters", "Messages and rows rejected, written or not.", "reason"
         )

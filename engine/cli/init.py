@@ -57,7 +57,7 @@ def init_command(
         if seen.messages and not seen.samples:
             raise UsageError(
                 f"none of {count_text(seen.messages, 'message')} of {source.topic} is a metric in "
-                f"native JSON; the first: {seen.first_reject}"
+                f"a known format; as native JSON, the first: {seen.first_reject}"
             )
         proposal = _of_topic(source, out, seen)
     try:
@@ -89,7 +89,7 @@ def _of_topic(source: KafkaSource, out: Path, seen: TopicSummary) -> Proposal:
         "messages": f"{seen.messages:,} looked at, {'keyed' if seen.keyed else 'not all keyed'}"
         if seen.messages
         else "none: the topic is empty, or silent for 5 s",
-        "format": "json",
+        "format": seen.format,
         **_series_facts(seen.series, seen.metrics, seen.interval_ns),
     }
     if seen.rejects:
@@ -108,7 +108,7 @@ def _of_topic(source: KafkaSource, out: Path, seen: TopicSummary) -> Proposal:
         source=kafka_lines(
             source.brokers,
             f"topic: {quoted(source.topic)}",
-            "format: json",
+            f"format: {seen.format}",
             "start: latest        # without a stored offset: latest, earliest or -1h",
         ),
         sink=kafka_lines(source.brokers, "prefix: streamgauge  # topics streamgauge.alerts, ..."),

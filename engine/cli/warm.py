@@ -5,13 +5,21 @@
 
 import tempfile
 from pathlib import Path
+from typing import cast
 
+import cramjam
+import numpy as np
 import polars as pl
+from opentelemetry.proto.metrics.v1.metrics_pb2 import MetricsData
 
-from engine.codecs.native_json import NativeJsonCodec
-from engine.config.connections import RecordingSource
+from engine.codecs.formats import make_codec
+from engine.config.connections import Format, KafkaSource, RecordingSource, Source
 from engine.config.load import parse_config
+from engine.config.relabel import RelabelConfig
+from engine.config.schema import LimitsConfig
 from engine.replay.player import replay
+from engine.sources.librdkafka import NativeClient, lengths_of, library, take_over
+from engine.sources.sieve import Sieve
 
 _RULES = """
 groups:
@@ -25,10 +33,56 @@ groups:
 _ROWS = 400
 
 
+_RELABEL = RelabelConfig(action="labeldrop", regex="pod")
+
+
+def _otlp() -> bytes:
+    data = MetricsData()
+    metric = data.resource_metrics.add().scope_metrics.add().metrics.add(name="warm")
+    metric.gauge.data_points.add(time_unix_nano=1, as_double=0.5).attributes.add(key="host")
+    return bytes(data.SerializeToString())
+
+
+def _messages() -> dict[str, list[bytes]]:
+    """Some messages of each format that has compiled code, a bad one among them."""
+    labels = b"\x0a\x10\x0a\x08__name__\x12\x04warm"
+    sample = b"\x12\x0b\x09" + bytes(8) + b"\x10\x01"
+    second = b"\x22\x00\x22\x08__name__\x22\x04warm\x2a\x11\x0a\x02\x01\x02" + sample
+    bodies = (b"\x0a" + bytes((len(labels + sample),)) + labels + sample, second, b"\xff")
+    return {
+        "json": [b'{"ts": 0, "name": "warm", "labels": {"host": "a"}, "value": 0.5}', b"bad"],
+        "influx": [b"warm,host=a value=0.5,count=1i,up=t 1", b"bad"],
+        "otlp_proto": [_otlp(), b"bad"],
+        "remote_write": [bytes(cramjam.snappy.compress_raw(body)) for body in bodies],
+    }
+
+
+def _warm_codecs() -> None:
+    sieve = Sieve(Source(relabel=(_RELABEL,)), entries_max=1)
+    for name, messages in _messages().items():
+        settings = KafkaSource(brokers="none", topic="none", format=cast("Format", name))
+        codec = make_codec(settings, LimitsConfig())
+        decoded = codec.decode(messages)
+        sieve.sift(decoded.columns, decoded.new_series)
+        codec.decode(messages)  # now the series are known
+
+
+def _warm_clients() -> None:
+    functions = library()
+    if functions is not None:
+        settings = {"bootstrap.servers": "127.0.0.1:1", "group.id": "none", "log_level": 0}
+        client = NativeClient(functions, settings, "none", 0, 0)
+        client.fetch(1)
+        client.close()
+    nothing, found = np.empty(0, np.int64), np.empty(0, np.uint8)
+    lengths_of(nothing, nothing, nothing, np.empty(0, np.bool_))
+    take_over(nothing, nothing, nothing, found, found, nothing, nothing, 0, 0, 0)
+
+
 def warm() -> None:
     """Fill the cache."""
-    codec = NativeJsonCodec()
-    codec.decode([b'{"ts": 0, "name": "warm", "labels": {"host": "a"}, "value": 0.5}', b"no JSON"])
+    _warm_codecs()
+    _warm_clients()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "rules.yaml").write_text(_RULES)

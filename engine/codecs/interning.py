@@ -46,17 +46,21 @@ def _tail(word: Any, length: int) -> Any:
 
 
 @in_place
+def _mixed(state: Any) -> Any:
+    """Rotate, so that high bits count too, and multiply by 2**64 / golden ratio (Knuth 6.4)."""
+    return (state << np.uint64(29) | state >> np.uint64(35)) * np.uint64(0x9E3779B97F4A7C15)
+
+
+@in_place
 def hash_bytes(buffer: Any, start: int, length: int, seed: Any) -> Any:
-    """Hash a span word by word: xor, multiply by an odd constant, rotate."""
-    odd = np.uint64(0x9E3779B97F4A7C15)  # 2**64 / golden ratio, made odd (Knuth 6.4)
-    state = (np.uint64(seed) ^ np.uint64(length)) * odd
+    """Hash a span word by word: xor, rotate, multiply by an odd constant."""
+    state = _mixed(np.uint64(seed) ^ np.uint64(length))
     end = start + length
     while start + 8 <= end:
-        state = (state ^ load_word(buffer, start)) * odd
-        state = state << np.uint64(29) | state >> np.uint64(35)
+        state = _mixed(state ^ load_word(buffer, start))
         start += 8
     if start < end:
-        state = (state ^ _tail(load_word(buffer, start), end - start)) * odd
+        state = _mixed(state ^ _tail(load_word(buffer, start), end - start))
     return state ^ state >> np.uint64(32)
 
 

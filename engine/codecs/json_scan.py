@@ -32,8 +32,6 @@ from engine.codecs.timestamps import MILLISECOND_NS, TIMESTAMP_NS_MAX, parse_rfc
 from engine.kernels.jit import in_place
 from engine.kernels.parse_float import parse_number
 
-SEPARATOR = b"\0"
-"""What must stand behind every message: no JSON token holds it, so every loop stops there."""
 ROW_BYTES_MIN = len('{"ts":0,"name":"a","value":0}')
 """The shortest row that the scan accepts, to bound the number of rows."""
 
@@ -185,7 +183,7 @@ def scan(
     Parameters
     ----------
     buffer : uint8[b]
-        The messages, each followed by `SEPARATOR`, and a few bytes of padding.
+        The messages, each followed by `messages.SEPARATOR`, and a few bytes of padding.
     lengths : int64[m]
         Bytes of each message.
     plain : bool[m]

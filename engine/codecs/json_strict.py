@@ -5,37 +5,24 @@ array of such objects. `native_json.py` gives the same rows faster.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import inf, isinf, nan
-from typing import NamedTuple
 
 import msgspec
-import numpy as np
 
+from engine.codecs.samples import (
+    Limits,
+    RejectedError,
+    Sample,
+    check_size,
+    checked_series,
+    read_all,
+)
 from engine.codecs.timestamps import epoch_ms_ns, rfc3339_ns
-from engine.series.columns import Columns, Decoded, Reject
+from engine.series.columns import Decoded, Reject
 from engine.series.identity import NAME_LABEL, Series
 
-_DETAIL_CHARACTERS_MAX = 500
 _TEXT_VALUES = {"NaN": nan, "Inf": inf, "+Inf": inf, "-Inf": -inf}
 _NUMBER_STARTS = b"-0123456789"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What a message may hold at most; bytes are those of UTF-8."""
-
-    max_message_bytes: int = 1_048_576
-    max_labels: int = 64
-    max_label_bytes: int = 1024
-
-
-class Sample(NamedTuple):
-    """One good row: its series, nanoseconds since the epoch, and the value."""
-
-    series: Series
-    ts: int
-    value: float
 
 
 class _Row(msgspec.Struct, gc=False):
@@ -54,17 +41,6 @@ class _Identity(msgspec.Struct, gc=False):
     labels: dict[str, str] = {}
 
 
-class _RejectedError(Exception):
-    """A row or message that can't be used; carries the dead-letter reason."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        self.reason = reason
-        super().__init__(detail)
-
-    def reject(self, message: int, row: bytes | None) -> Reject:
-        return Reject(message, self.reason, str(self)[:_DETAIL_CHARACTERS_MAX], row)
-
-
 _decode_row = msgspec.json.Decoder(_Row).decode
 _decode_identity = msgspec.json.Decoder(_Identity).decode
 _decode_rows = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -74,35 +50,17 @@ _decode_text = msgspec.json.Decoder(str).decode
 _decode_labels = msgspec.json.Decoder(dict[str, str]).decode
 
 
-def _check_length(what: str, text: str, limits: Limits) -> None:
-    if len(text.encode()) > limits.max_label_bytes:
-        raise _RejectedError("limit", f"{what} is longer than {limits.max_label_bytes} bytes")
-
-
 def _series(row: _Row, limits: Limits) -> Series:
     """Read and check name and labels."""
     try:
         name = _decode_text(row.name)
     except msgspec.DecodeError:
-        raise _RejectedError("schema_error", "name is missing or no string") from None
+        raise RejectedError("schema_error", "name is missing or no string") from None
     try:
         labels = _decode_labels(row.labels)
     except msgspec.DecodeError:
-        raise _RejectedError("schema_error", "labels is no object of strings") from None
-    if not name:
-        raise _RejectedError("schema_error", "name is empty")
-    if "" in labels or NAME_LABEL in labels:
-        raise _RejectedError("schema_error", f"a label's name is empty or {NAME_LABEL}")
-    _check_length("name", name, limits)
-    # No text is longer than its JSON, so that mostly none has to be looked at.
-    if len(bytes(row.labels)) > limits.max_label_bytes:
-        for label, value in labels.items():
-            _check_length("a label's name", label, limits)
-            _check_length(f"value of label {label}", value, limits)
-    series = Series.of(name, labels)
-    if len(series.labels) > limits.max_labels:
-        raise _RejectedError("limit", f"more than {limits.max_labels} labels")
-    return series
+        raise RejectedError("schema_error", "labels is no object of strings") from None
+    return checked_series(name, labels, limits)
 
 
 def _timestamp_ns(raw: bytes) -> int:
@@ -113,7 +71,7 @@ def _timestamp_ns(raw: bytes) -> int:
     elif raw and raw[0] in _NUMBER_STARTS:
         timestamp_ns = epoch_ms_ns(raw.decode())
     if timestamp_ns is None:
-        raise _RejectedError(
+        raise RejectedError(
             "bad_timestamp",
             f"ts is {_shown(raw)}, not epoch milliseconds or RFC 3339 between 1970 and 2262",
         )
@@ -130,7 +88,7 @@ def _value(raw: bytes) -> float:
         text = _decode_text(raw)
         if text in _TEXT_VALUES:
             return _TEXT_VALUES[text]
-    raise _RejectedError("bad_value", f"value is {_shown(raw)}, not a number within float64")
+    raise RejectedError("bad_value", f"value is {_shown(raw)}, not a number within float64")
 
 
 def _shown(raw: bytes) -> str:
@@ -141,24 +99,22 @@ def _read_row(raw: bytes, limits: Limits) -> Sample:
     try:
         row = _decode_row(raw)
     except msgspec.ValidationError:
-        raise _RejectedError("schema_error", "the row is no object") from None
+        raise RejectedError("schema_error", "the row is no object") from None
     return Sample(_series(row, limits), _timestamp_ns(bytes(row.ts)), _value(bytes(row.value)))
 
 
 def _split_rows(payload: bytes, limits: Limits) -> list[bytes]:
     """Check a message as a whole and give the bytes of its rows."""
-    if len(payload) > limits.max_message_bytes:
-        detail = f"{len(payload)} bytes are more than {limits.max_message_bytes}"
-        raise _RejectedError("too_large", detail)
+    check_size(payload, limits)
     try:
         payload.decode()  # raw values are not checked for UTF-8
         document = bytes(_decode_raw(payload)).strip()
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _RejectedError("decode_error", str(error)) from None
+        raise RejectedError("decode_error", str(error)) from None
     if document[:1] == b"{":
         return [document]
     if document[:1] != b"[":
-        raise _RejectedError("schema_error", "the message is no object and no array")
+        raise RejectedError("schema_error", "the message is no object and no array")
     return [bytes(row) for row in _decode_rows(document)]
 
 
@@ -177,7 +133,7 @@ def read_identity(document: bytes, limits: Limits) -> Series | None:
     try:
         [row] = _split_rows(document, limits)
         return _series(_decode_row(row), limits)
-    except (_RejectedError, RecursionError):
+    except (RejectedError, RecursionError):
         return None
 
 
@@ -189,23 +145,13 @@ def read_message(payload: bytes, index: int, limits: Limits) -> tuple[list[Sampl
         for row in _split_rows(payload, limits):
             try:
                 samples.append(_read_row(row, limits))
-            except _RejectedError as error:
+            except RejectedError as error:
                 rejects.append(error.reject(index, row))
-    except _RejectedError as error:
+    except RejectedError as error:
         return [], [error.reject(index, None)]
     except RecursionError:  # nested just deeply enough to pass the first look
         return [], [Reject(index, "decode_error", "nested too deeply")]
     return samples, rejects
-
-
-def columns_of(samples: Sequence[Sample]) -> Columns:
-    """Put rows into columns."""
-    return Columns(
-        np.array([sample.series.fingerprint for sample in samples], np.uint64),
-        np.array([sample.ts for sample in samples], np.int64),
-        np.array([sample.value for sample in samples], np.float64),
-        np.zeros(len(samples), np.uint8),
-    )
 
 
 def decode_strict(payloads: Sequence[bytes], limits: Limits | None = None) -> Decoded:
@@ -213,16 +159,6 @@ def decode_strict(payloads: Sequence[bytes], limits: Limits | None = None) -> De
 
     `new_series` holds each series of these messages once.
     """
-    samples: list[Sample] = []
-    messages: list[int] = []
-    series: dict[int, Series] = {}
-    rejects: list[Reject] = []
-    for index, payload in enumerate(payloads):
-        rows, rejected = read_message(payload, index, limits or Limits())
-        samples += rows
-        messages += [index] * len(rows)
-        series.update((row.series.fingerprint, row.series) for row in rows)
-        rejects += rejected
-    return Decoded(
-        columns_of(samples), np.array(messages, np.int32), list(series.values()), rejects
+    return read_all(
+        lambda payload, index: read_message(payload, index, limits or Limits()), payloads
     )

@@ -1,16 +1,18 @@
 """The ends of the flow in the configuration: Kafka topics, recordings and folders."""
 
 from collections.abc import Iterator
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from msgspec import Meta, field
 from msgspec.structs import force_setattr
 
 from engine.config.durations import DAY_NS
+from engine.config.relabel import RelabelConfig
 from engine.config.scalars import Duration, Start, StartText, Topic
 from engine.config.section import Section
 
-_PLANNED_FORMATS = (
+Format = Literal[
+    "json",
     "otlp_proto",
     "otlp_json",
     "influx",
@@ -20,7 +22,7 @@ _PLANNED_FORMATS = (
     "metricbeat",
     "vector",
     "fluent_bit",
-)
+]
 
 
 class Settings(dict[str, str]):
@@ -48,10 +50,35 @@ class KafkaSource(KafkaClient, frozen=True, kw_only=True):
     """A Kafka topic to read."""
 
     topic: Annotated[Topic, Meta(description="The topic to read.")]
-    format: Annotated[
-        Literal["json"],
-        Meta(description="How the messages are encoded.", extra={"planned": _PLANNED_FORMATS}),
-    ] = "json"
+    format: Annotated[Format, Meta(description="How the messages are encoded.")] = "json"
+    names: Annotated[
+        Literal["prometheus", "underscore", "as_is"],
+        Meta(
+            description="Names of OTLP metrics and attributes: as Prometheus has them (with unit "
+            "and `_total`), with `_` for what Prometheus does not allow, or as they are."
+        ),
+    ] = "prometheus"
+    timestamp_unit: Annotated[
+        Literal["auto", "s", "ms", "us", "ns"],
+        Meta(
+            description="Unit of timestamps in `influx` (`auto`: ns) and `telegraf_json` (`auto`: "
+            "s, unless their size says otherwise)."
+        ),
+    ] = "auto"
+    fields: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Dotted paths of the numbers to take from `metricbeat`, `*` for any part; "
+            "by default all of the metric set."
+        ),
+    ] = ()
+    compression: Annotated[
+        Literal["none", "gzip", "zstd", "snappy"],
+        Meta(
+            description="Compression inside the messages, beside Kafka's own; `remote_write` knows "
+            "its own."
+        ),
+    ] = "none"
     start: Annotated[
         StartText,
         Meta(
@@ -94,8 +121,6 @@ class RecordingSource(Section, frozen=True, kw_only=True):
 class Source(Section, frozen=True, kw_only=True):
     """Where samples come from: exactly one of `kafka` and `recording`."""
 
-    planned_keys: ClassVar[tuple[str, ...]] = ("relabel",)
-
     kafka: Annotated[KafkaSource | None, Meta(description="A Kafka topic to read.")] = None
     recording: Annotated[RecordingSource | None, Meta(description="A recording to read.")] = None
     kind: Annotated[
@@ -105,6 +130,18 @@ class Source(Section, frozen=True, kw_only=True):
             extra={"planned": ("predictions", "labels", "feedback")},
         ),
     ] = "metrics"
+
+    relabel: Annotated[
+        tuple[RelabelConfig, ...],
+        Meta(description="Prometheus' relabelling rules, in order, for every series."),
+    ] = ()
+    nan: Annotated[
+        Literal["keep", "drop", "stale"],
+        Meta(description="What a NaN is: a value, nothing, or the end of its series."),
+    ] = "keep"
+    infinity: Annotated[
+        Literal["keep", "drop"], Meta(description="What an infinite value is: a value or nothing.")
+    ] = "keep"
 
     def conflicts(self) -> Iterator[tuple[str, str]]:
         """One source reads one thing."""

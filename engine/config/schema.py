@@ -167,8 +167,11 @@ class LimitsConfig(Section, frozen=True, kw_only=True):
         20_000_000
     )
     message_size_bytes: Annotated[
-        Size, Meta(ge=1, description="One message, after decompression.")
+        Size, Meta(ge=1, description="One message, as Kafka gives it.")
     ] = 2**20
+    decompressed_size_bytes: Annotated[
+        Size, Meta(ge=1, description="One message whose content is compressed, decompressed.")
+    ] = 2**24
     labels: Annotated[int, Meta(ge=1, description="Labels of a series.")] = 64
     label_size_bytes: Annotated[Size, Meta(ge=1, description="One label's name or value.")] = 2**10
     dead_letters_per_second: Annotated[

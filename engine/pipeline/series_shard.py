@@ -15,6 +15,7 @@ from engine.pipeline.watch import Watch, Watched
 from engine.rules.lane import Closed
 from engine.rules.leaves import RAW, Found, LeafRows, Leaves
 from engine.series.columns import Columns
+from engine.series.deltas import Deltas
 from engine.series.identity import Series
 from engine.series.order import ordered
 from engine.series.pending import Pending
@@ -74,6 +75,7 @@ class SeriesShard:
         self.slots = SlotTable(series_max(plan.limits.series, plan.shards))
         self.watermark = Watermark(len(plan.partitions))
         self.pending = Pending()
+        self.deltas = Deltas()
         self.leaves = Leaves(plan.rules.queries, samples_max=plan.limits.window_samples)
         self.watches = [Watch(spec, plan) for spec in plan.detectors]
         self._handled = NOT_YET
@@ -110,6 +112,7 @@ class SeriesShard:
     def state(self) -> tuple[dict[str, NDArray[Any]], Any]:
         """All state: arrays, copied, and plain values; the moment's, unchanged by what follows."""
         arrays = {f"pending|{key}": array for key, array in self.pending.arrays().items()}
+        arrays |= {f"deltas|{key}": array.copy() for key, array in self.deltas.arrays().items()}
         arrays |= {f"leaves|{key}": array.copy() for key, array in self.leaves.arrays().items()}
         for watch in self.watches:
             arrays |= {f"{watch.key}|{key}": array.copy() for key, array in watch.arrays().items()}
@@ -145,6 +148,7 @@ class SeriesShard:
             self.watermark.newest[number] = meta["newest"].get(name, NOT_YET)
         self.watermark.value = meta["watermark"]
         self._handled = meta["handled"]
+        self.deltas.restore(part("deltas"))
         self.leaves.restore(part("leaves"), meta["leaves"])
         for watch in self.watches:
             if watch.key in meta["watches"]:
@@ -254,6 +258,7 @@ class SeriesShard:
         """Handle all rows at or below the watermark and all ticks up to it."""
         slot, columns = self.pending.take_through(watermark)
         rows = ordered(slot, columns.ts, columns.value, columns.flags, len(self.slots))
+        rows = self.deltas.resolve(rows, len(self.slots))
         output.count("handled_rows", len(rows))
         output.count("repeated_rows", rows.repeats)
         output.count("conflicting_rows", rows.conflicts)

@@ -9,7 +9,8 @@ import structlog
 from confluent_kafka import Consumer
 from msgspec.structs import replace
 
-from engine.codecs.native_json import NativeJsonCodec
+from engine.codecs.formats import make_codec
+from engine.config.connections import Source
 from engine.config.scalars import Start
 from engine.config.schema import Config
 from engine.errors import UsageError
@@ -24,12 +25,21 @@ from engine.sources.partition_clock import PartitionClock
 from engine.sources.reader import CheckpointPlan, Epochs, Reader
 from engine.sources.recording import RecordingReader
 from engine.sources.recording_files import RecordingPartition, open_recording
+from engine.sources.sieve import Sieve, SievedCodec
 from engine.sources.skew import Skew
 from engine.telemetry import Telemetry
 
-SourcePartition = KafkaPartition | RecordingPartition
+_SERIES_REMEMBERED_MIN = 1 << 20
 
 _log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePartition:
+    """A partition, and the source of the configuration that it belongs to."""
+
+    source: Source
+    of: KafkaPartition | RecordingPartition
 
 
 def list_partitions(config: Config) -> dict[str, SourcePartition]:
@@ -51,7 +61,7 @@ def list_partitions(config: Config) -> dict[str, SourcePartition]:
                 of = KafkaPartition(source.kafka, partition, len(found))
                 if of.key in found:
                     raise UsageError(f"topic {source.kafka.topic} stands in two sources")
-                found[of.key] = of
+                found[of.key] = SourcePartition(source, of)
         elif source.recording is not None:
             recording = source.recording
             opened = open_recording(
@@ -65,7 +75,7 @@ def list_partitions(config: Config) -> dict[str, SourcePartition]:
                 key = f"{Path(recording.path).name}:{part.key}"
                 if key in found:
                     raise UsageError(f"two recordings hold {key}; rename one of them")
-                found[key] = part
+                found[key] = SourcePartition(source, part)
     return found
 
 
@@ -131,9 +141,9 @@ class SourceOpener:
                 epochs.restore(resume["checkpoints"])
                 begin = self._resume_position(epochs)
             self._open[key] = reader = (
-                self._open_kafka(partition, epochs, resume, begin)
-                if isinstance(partition, KafkaPartition)
-                else self._open_recording(partition, number, epochs, begin)
+                self._open_kafka(partition.of, partition.source, epochs, resume, begin)
+                if isinstance(partition.of, KafkaPartition)
+                else self._open_recording(partition.of, partition.source, number, epochs, begin)
             )
             return reader
 
@@ -159,6 +169,7 @@ class SourceOpener:
     def _open_recording(
         self,
         partition: RecordingPartition,
+        source: Source,
         number: int,
         epochs: Epochs,
         begin: dict[str, Any] | None,
@@ -166,6 +177,7 @@ class SourceOpener:
         return RecordingReader(
             partition,
             number,
+            sieve=self._sieve(source),
             intake=self._intake(),
             skew=self.skew,
             epochs=epochs,
@@ -179,6 +191,7 @@ class SourceOpener:
     def _open_kafka(
         self,
         partition: KafkaPartition,
+        source: Source,
         epochs: Epochs,
         resume: dict[str, Any] | None,
         begin: dict[str, Any] | None,
@@ -190,14 +203,9 @@ class SourceOpener:
         if resume is None and self.store is not None and self.store.usable:
             # The partition is new since the state was written: all that it holds is.
             settings = replace(settings, start=Start("earliest"))
-        limits = config.limits
         return KafkaReader(
             KafkaPartition(settings, partition.partition, partition.number),
-            codec=NativeJsonCodec(
-                max_message_bytes=limits.message_size_bytes,
-                max_labels=limits.labels,
-                max_label_bytes=limits.label_size_bytes,
-            ),
+            codec=SievedCodec(lambda: make_codec(settings, config.limits), self._sieve(source)),
             intake=self._intake(),
             skew=self.skew,
             epochs=epochs,
@@ -213,6 +221,10 @@ class SourceOpener:
             resume=resume,
             resume_from=begin,
         )
+
+    def _sieve(self, source: Source) -> Sieve:
+        entries = max(_SERIES_REMEMBERED_MIN, 2 * self.plan.limits.series)
+        return Sieve(source, entries_max=entries)
 
     def _checked(self, partition: KafkaPartition, begin: dict[str, Any]) -> dict[str, Any]:
         """Check that the topic still holds the place to go on from."""

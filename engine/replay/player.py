@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from engine import __version__
 from engine.config.connections import FolderSink, RecordingSource, Sink, Source
 from engine.config.schema import Config, HttpConfig
-from engine.errors import SinkError
+from engine.errors import SinkError, UsageError
 from engine.events import rfc3339
 from engine.pipeline.runner import Run, Stop
 from engine.replay.episodes import Episode, Episodes
@@ -41,7 +41,8 @@ def replay(
 ) -> Summary:
     """Play a recording as if it were live, as fast as it goes.
 
-    The configuration's own sources and sinks, its state and its HTTP server are left out.
+    The configuration's own sources and sinks, its state and its HTTP server are left out; what its
+    sources rename and leave out, the recording does.
 
     Parameters
     ----------
@@ -58,13 +59,15 @@ def replay(
 
     Raises
     ------
+    UsageError
+        Sources differ in what they rename and leave out, and the recording can't do both.
     StreamgaugeError
         The recording can't be read or the folder can't be written.
     """
     played = replace(recording, path=str(Path(recording.path).resolve()))
     config = replace(
         config,
-        sources=(Source(recording=played),),
+        sources=(_like_the_sources(config, played),),
         sinks=(Sink(folder=FolderSink(path=str(out))),),
         http=HttpConfig(listen=None),
     )
@@ -99,3 +102,15 @@ def replay(
     except OSError as error:
         raise SinkError(f"{path} can't be written: {error.strerror}") from error
     return summary
+
+
+def _like_the_sources(config: Config, recording: RecordingSource) -> Source:
+    """Make a source of the recording that sifts as all sources of the configuration do."""
+    rules = {(source.relabel, source.nan, source.infinity) for source in config.sources}
+    if len(rules) > 1:
+        raise UsageError(
+            f"{config.file}: sources differ in `relabel`, `nan` or `infinity`; replay each one's "
+            "recording with a configuration of its own"
+        )
+    relabel, nan, infinity = next(iter(rules), ((), "keep", "keep"))
+    return Source(recording=recording, relabel=relabel, nan=nan, infinity=infinity)

@@ -19,7 +19,8 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from engine.clock import elapsed_ns, sleep
-from engine.codecs.native_json import NativeJsonCodec
+from engine.codecs.formats import make_codec
+from engine.codecs.samples import Codec
 from engine.config.connections import KafkaSource
 from engine.config.durations import MILLISECOND_NS, SECOND_NS
 from engine.config.scalars import Start
@@ -157,11 +158,8 @@ class _Recorder:
         self._on_progress = on_progress
         self._max_ahead_ns = config.time.max_ahead_ns
         self._series_max = limits.series
-        self._codec = NativeJsonCodec(
-            max_message_bytes=limits.message_size_bytes,
-            max_labels=limits.labels,
-            max_label_bytes=limits.label_size_bytes,
-        )
+        self._limits = limits
+        self._codecs: dict[str, Codec] = {}
         self._logs: dict[tuple[str, int], Log] = {}
         self._series: set[int] = set()
         self._messages = 0
@@ -172,9 +170,11 @@ class _Recorder:
         """Whether the end of every partition was reached."""
         return all(log.at_end for log in self._logs.values())
 
-    def open(self, topic: str, partition: int, offset: int) -> None:
+    def open(self, source: KafkaSource, partition: int, offset: int) -> None:
         """Record a partition from `offset` on."""
-        log = self._logs[topic, partition] = Log(topic, partition, offset)
+        if source.topic not in self._codecs:
+            self._codecs[source.topic] = make_codec(source, self._limits)
+        log = self._logs[source.topic, partition] = Log(source.topic, partition, offset)
         self.rows.logs.append(log)
 
     def take(self, messages: list[Message]) -> None:
@@ -207,7 +207,7 @@ class _Recorder:
         )
 
     def _decode(self, log: Log, messages: list[Message]) -> None:
-        decoded = self._codec.decode([message.value() or b"" for message in messages])
+        decoded = self._codecs[log.topic].decode([message.value() or b"" for message in messages])
         for reject in decoded.rejects:
             self._reject(reject.reason, 1)
         wild = decoded.columns.ts > _record_ts(messages)[decoded.message] + self._max_ahead_ns
@@ -255,7 +255,7 @@ def _reading(source: KafkaSource, recorder: _Recorder) -> Iterator[Consumer]:
         places = []
         for partition in partitions:
             offset = start_offset(consumer, source, partition)
-            recorder.open(source.topic, partition, offset)
+            recorder.open(source, partition, offset)
             places.append(Position(source.topic, partition, offset))
         consumer.assign(places)
         yield consumer

@@ -11,6 +11,7 @@ from engine.series.identity import Series
 FLAG_STALE = np.uint8(1)  # the series ends here (Prometheus' stale marker)
 FLAG_DELTA = np.uint8(2)  # value is an increment, to be summed in the shard
 FLAG_RESET = np.uint8(4)  # the counter began anew before this sample
+FLAG_DROPPED = np.uint8(8)  # left out as the configuration says, once event time has seen it
 
 STALE_NAN_BITS = np.uint64(0x7FF0000000000002)
 """Bits of Prometheus' stale marker; the usual NaN is 0x7ff8000000000001."""
@@ -29,7 +30,7 @@ class Columns:
     value : float64[n]
         The sample; anything if `flags` says stale.
     flags : uint8[n]
-        Bits `FLAG_STALE`, `FLAG_DELTA`, `FLAG_RESET`.
+        Bits `FLAG_STALE`, `FLAG_DELTA`, `FLAG_RESET`, `FLAG_DROPPED`.
     """
 
     fingerprint: NDArray[np.uint64]
@@ -90,9 +91,12 @@ class Decoded:
         Series that this codec saw for the first time.
     rejects : list of Reject
         What could not be used, in message order.
+    dropped : dict of str to int
+        Rows that have `FLAG_DROPPED`, counted by the configuration's key that says so.
     """
 
     columns: Columns
     message: NDArray[np.int32]
     new_series: list[Series] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
+    dropped: dict[str, int] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from engine.clock import elapsed_ns
 from engine.detectors.population import EXACT_MAX
 from engine.events import Reason
-from engine.series.columns import Columns
+from engine.series.columns import FLAG_DROPPED, Columns
 from engine.series.identity import Series
 from engine.series.pieces import Definition
 from engine.sources.partition_clock import PartitionClock
@@ -105,21 +105,25 @@ class Intake:
             self._undefined[series.fingerprint] = series
         taken = Taken(columns)
         rows = np.arange(len(columns))
+        dropped = columns.flags & FLAG_DROPPED != 0
         if record_ts is not None:
             ahead = columns.ts > record_ts + self._max_ahead_ns
             if ahead.any():
                 self._refuse(
-                    taken, rows[ahead], Reason.BAD_TIMESTAMP,
+                    taken, rows[ahead & ~dropped], Reason.BAD_TIMESTAMP,
                     "the timestamp is further ahead of the record's than time.max_ahead",
                 )  # fmt: skip
                 rows = rows[~ahead]
+        # Rows to drop count as event time, so that a partition of nothing else holds nothing back.
         late = self.clock.late(columns.ts[rows])
         if late.any():
             self._refuse(
-                taken, rows[late], Reason.LATE,
+                taken, rows[late & ~dropped[rows]], Reason.LATE,
                 "more than time.lateness behind the newest row of its partition",
             )  # fmt: skip
             rows = rows[~late]
+        if dropped.any():
+            rows = rows[~dropped[rows]]
         if len(rows) < len(columns):
             taken.columns = columns.take(rows)
         if self._undefined or self._beginning:
@@ -127,6 +131,8 @@ class Intake:
         return taken
 
     def _refuse(self, taken: Taken, rows: NDArray[np.int64], reason: Reason, detail: str) -> None:
+        if not len(rows):
+            return
         taken.counts[reason] = taken.counts.get(reason, 0) + len(rows)
         allowed = self.rate.allow(len(rows))
         taken.refused += [(row, reason, detail) for row in rows[:allowed].tolist()]

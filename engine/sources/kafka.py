@@ -6,17 +6,15 @@ Not Bytewax' own connector, which can lose and skip data and is invisible to Kaf
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from operator import itemgetter
 from typing import Any
 
 import numpy as np
-from confluent_kafka import Consumer, KafkaException, Message
+from confluent_kafka import Consumer
 from confluent_kafka import KafkaError as Code
-from confluent_kafka import TopicPartition as Position
 from numpy.typing import NDArray
 
 from engine.clock import elapsed_ns
-from engine.codecs.native_json import NativeJsonCodec, decode_strict
+from engine.codecs.samples import Codec, read_all
 from engine.config.connections import KafkaSource
 from engine.config.durations import MILLISECOND_NS, SECOND_NS
 from engine.errors import SourceError
@@ -25,8 +23,9 @@ from engine.series.columns import Columns, Decoded
 from engine.series.pieces import Batch, Progress
 from engine.sources.idle import IdleAdvances
 from engine.sources.intake import Intake, Taken
-from engine.sources.kafka_client import consumer_settings, start_offset
+from engine.sources.kafka_client import consumer_settings, open_client, start_offset
 from engine.sources.reader import Epochs, Polled
+from engine.sources.records import ClientError, Records, joined_records
 from engine.sources.skew import Skew
 from engine.telemetry import Telemetry
 
@@ -51,9 +50,9 @@ class KafkaPartition:
 
 @dataclass(frozen=True, slots=True)
 class _Decoding:
-    """Messages that are being decoded; `next_offset` is where the log goes on after them."""
+    """Records that are being decoded; `next_offset` is where the log goes on after them."""
 
-    messages: list[Message]
+    records: Records
     record_ts: NDArray[np.int64]
     decoded: Future[Decoded]
     next_offset: int
@@ -65,7 +64,7 @@ class KafkaReader:
     Parameters
     ----------
     of : KafkaPartition
-    codec : NativeJsonCodec
+    codec : Codec
     intake : Intake
     skew : Skew
     epochs : Epochs
@@ -86,7 +85,7 @@ class KafkaReader:
         self,
         of: KafkaPartition,
         *,
-        codec: NativeJsonCodec,
+        codec: Codec,
         intake: Intake,
         skew: Skew,
         epochs: Epochs,
@@ -108,7 +107,8 @@ class KafkaReader:
         self._batch_age_ns = batch_age_ns
         self._stopping = stopping
         self._telemetry = telemetry
-        self._held: list[Message] = []
+        self._held: list[Records] = []
+        self._held_rows = 0
         self._decoding: _Decoding | None = None
         # Compiled code runs beside the interpreter: one thread decodes while the flow goes on.
         self._decoder = ThreadPoolExecutor(1, thread_name_prefix="decode")
@@ -116,15 +116,14 @@ class KafkaReader:
         self._at_end = False
         self._committed_ns = 0
         self._durable: int | None = None
-        self._consumer = Consumer(consumer_settings(of.settings))
         begin = resume_from or (resume["start"] if resume else None)
         if begin is None:
-            begin = {"offset": start_offset(self._consumer, of.settings, of.partition)}
+            begin = {"offset": first_offset(of)}
         self._start = resume["start"] if resume else begin
         self._offset = int(begin["offset"])
         if "newest" in begin:
             intake.clock.advance_to(begin["newest"] - intake.clock.lateness_ns)
-        self._consumer.assign([Position(of.settings.topic, of.partition, self._offset)])
+        self._client = open_client(of.settings, of.partition, self._offset)
         skew.join(of.number)
         self._report()
 
@@ -140,7 +139,7 @@ class KafkaReader:
         self._commit()
         self._fetch()
         now_ns = elapsed_ns()
-        full = len(self._held) >= self._batch_rows
+        full = self._held_rows >= self._batch_rows
         old = bool(self._held) and now_ns - self._held_since_ns >= self._batch_age_ns
         if self._decoding is not None:
             return self._take_decoded(pause_s=0.0)
@@ -172,97 +171,81 @@ class KafkaReader:
 
     def lag(self) -> int:
         """Records between our place and the end, as far as the client has heard."""
-        place = Position(self.of.settings.topic, self.of.partition)
-        try:
-            _, high = self._consumer.get_watermark_offsets(place, cached=True)
-        except RuntimeError:
-            return 0  # closed: the heartbeat may ask while the flow ends
-        return max(0, int(high) - self._offset)
+        return max(0, self._client.high() - self._offset)
 
     def close(self) -> None:
         """Leave the broker."""
         self._commit(now=True)
         self._decoder.shutdown()
-        self._consumer.close()
+        self._client.close()
 
     def _fetch(self) -> None:
-        """Take messages over from the client, unless this partition is too far ahead."""
-        if len(self._held) >= self._batch_rows:
+        """Take records over from the client, unless this partition is too far ahead."""
+        if self._held_rows >= self._batch_rows:
             return
         if self._must_wait():
             self.idle.heard()  # what is paused has not been silent
             return
-        messages = self._consumer.consume(self._batch_rows - len(self._held), 0)
-        if not messages:
-            return
-        # The end is known only from its event, which comes after the last record.
-        told = (m for m in reversed(messages) if m.error() is None or is_end(m))
-        self._at_end = next(map(is_end, told), self._at_end)
-        if any(map(Message.error, messages)):
-            for message in messages:
-                self._check(message)
-            messages = [message for message in messages if message.error() is None]
-        if messages:
+        fetched = self._client.fetch(self._batch_rows - self._held_rows)
+        if fetched.at_end is not None:
+            self._at_end = fetched.at_end
+        for error in fetched.errors:
+            self._check(error)
+        if fetched.records is not None:
             if not self._held:
                 self._held_since_ns = elapsed_ns()
-            self._held += messages
+            self._held.append(fetched.records)
+            self._held_rows += len(fetched.records)
             self.idle.heard()
 
-    def _check(self, message: Message) -> None:
-        error = message.error()
-        if error is None or is_end(message):
-            return
+    def _check(self, error: ClientError) -> None:
         topic = self.of.settings.topic
-        if error.code() in (Code._AUTO_OFFSET_RESET, Code.OFFSET_OUT_OF_RANGE):  # noqa: SLF001
+        if error.code in (Code._AUTO_OFFSET_RESET, Code.OFFSET_OUT_OF_RANGE):  # noqa: SLF001
             raise SourceError(
                 f"offset {self._offset} of {self.of.key} is no longer in the topic; set "
                 "sources[].kafka.on_stale_offset to earliest or latest to accept the gap"
             )
-        if error.code() in (Code.UNKNOWN_TOPIC_OR_PART, Code._UNKNOWN_PARTITION):  # noqa: SLF001
+        if error.code in (Code.UNKNOWN_TOPIC_OR_PART, Code._UNKNOWN_PARTITION):  # noqa: SLF001
             raise SourceError(f"topic {topic} or its partition {self.of.partition} is gone")
-        if error.fatal() or error.code() == Code.TOPIC_AUTHORIZATION_FAILED:
-            raise SourceError(f"{self.of.key} can't be read: {error.str()}")
+        if error.fatal or error.code == Code.TOPIC_AUTHORIZATION_FAILED:
+            raise SourceError(f"{self.of.key} can't be read: {error.text}")
         self._telemetry.source_errors.labels(topic).inc()
 
     def _must_wait(self) -> bool:
         return self._skew.must_wait(self.of.number)
 
     def _decode_held(self) -> None:
-        """Begin to decode the held messages, up to a recorded advance if one lies among them."""
-        messages, self._held = self._held, []
-        next_offset = offset_of(messages[-1]) + 1
+        """Begin to decode the held records, up to a recorded advance if one lies among them."""
+        records = joined_records(self._held)
+        self._held, self._held_rows = [], 0
+        next_offset = int(records.offset[-1]) + 1
         advance = self.idle.next_offset()
         if advance is not None and advance < next_offset:
-            cut = next(i for i, m in enumerate(messages) if offset_of(m) >= advance)
-            messages, self._held = messages[:cut], messages[cut:]
+            cut = int(np.searchsorted(records.offset, advance))
+            self._held, self._held_rows = [records.take(slice(cut, None))], len(records) - cut
+            records = records.take(slice(0, cut))
             next_offset = advance
-        payloads = [value or b"" for value in map(Message.value, messages)]
-        self._telemetry.bytes_in.labels(self.of.settings.topic).inc(sum(map(len, payloads)))
-        decoded = self._decoder.submit(self.codec.decode, payloads)
-        self._decoding = _Decoding(messages, self._record_ts(messages), decoded, next_offset)
+        size = int(records.values.length.sum())
+        self._telemetry.bytes_in.labels(self.of.settings.topic).inc(size)
+        decoded = self._decoder.submit(self.codec.decode, records.values)
+        self._decoding = _Decoding(records, record_ns(records), decoded, next_offset)
 
     def _take_decoded(self, *, pause_s: float) -> Polled:
         """Take what was decoded; only now is its place in the log ours."""
         decoding, self._decoding = self._decoding, None
-        if decoding is None or not decoding.messages:
+        if decoding is None or not len(decoding.records):
             self._offset = max(self._offset, decoding.next_offset if decoding else 0)
             return self._said(Taken(Columns.empty()))
-        messages, decoded = decoding.messages, decoding.decoded.result()
+        records, decoded = decoding.records, decoding.decoded.result()
         record_ts = decoding.record_ts[decoded.message]
         taken = self.intake.take(decoded.columns, decoded.new_series, record_ts)
         self._offset = max(self._offset, decoding.next_offset)
         self._report()
-        self._count(messages, decoded, taken)
+        self._count(len(records), decoded, taken)
         said = self._said(taken)
         said.pause_s = pause_s
-        said.dead_letters = self._letters(messages, decoded, taken)
+        said.dead_letters = self._letters(records, decoded, taken)
         return said
-
-    def _record_ts(self, messages: list[Message]) -> NDArray[np.int64]:
-        stamps = map(itemgetter(1), map(Message.timestamp, messages))
-        record_ms = np.fromiter(stamps, np.int64, len(messages))
-        # A record without a timestamp has -1 or, in the formats before Kafka 0.11, 0.
-        return np.where(record_ms > 0, record_ms, _NO_RECORD_MS) * MILLISECOND_NS
 
     def _apply_advances(self, offset: int) -> bool:
         """Give the promises that belong at this place of the log, now that they are durable."""
@@ -306,30 +289,27 @@ class KafkaReader:
         if self._durable is None or not (due or now):
             return
         self._committed_ns = elapsed_ns()
-        place = Position(self.of.settings.topic, self.of.partition, self._durable)
-        self._durable = None
-        try:
-            if now:
-                self._consumer.commit(offsets=[place], asynchronous=False)
-            else:
-                self._consumer.commit(offsets=[place], asynchronous=True)
-        except KafkaException:
+        offset, self._durable = self._durable, None
+        if not self._client.commit(offset, wait=now):
             self._telemetry.source_errors.labels(self.of.settings.topic).inc()
 
-    def _count(self, messages: list[Message], decoded: Decoded, taken: Taken) -> None:
+    def _count(self, messages: int, decoded: Decoded, taken: Taken) -> None:
         key = self.of.settings.topic
-        self._telemetry.messages_in.labels(key).inc(len(messages))
+        self._telemetry.messages_in.labels(key).inc(messages)
         self._telemetry.rows_in.labels(key).inc(len(decoded.columns))
         for reason, count in taken.counts.items():
             self._telemetry.dead_letters.labels(reason.value).inc(count)
         for reject in decoded.rejects:
             self._telemetry.dead_letters.labels(reject.reason).inc()
+        for setting, count in decoded.dropped.items():
+            self._telemetry.rows_dropped.labels(setting).inc(count)
 
-    def _letters(self, messages: list[Message], decoded: Decoded, taken: Taken) -> list[DeadLetter]:
+    def _letters(self, records: Records, decoded: Decoded, taken: Taken) -> list[DeadLetter]:
         """Dead letters of rejected messages and rows, and of refused good rows."""
         letters = [
             self._letter(
-                messages[reject.message],
+                records,
+                reject.message,
                 Reason(reject.reason),
                 reject.detail,
                 row=reject.row,
@@ -337,43 +317,45 @@ class KafkaReader:
             for reject in decoded.rejects[: self.intake.rate.allow(len(decoded.rejects))]
         ]
         for row, reason, detail in taken.refused:
-            message = messages[int(decoded.message[row])]
-            value = self._row_text(message, decoded.columns, row)
-            letters.append(self._letter(message, reason, detail, row=value))
+            message = int(decoded.message[row])
+            value = self._row_text(records.values[message], decoded.columns, row)
+            letters.append(self._letter(records, message, reason, detail, row=value))
         return letters
 
-    def _row_text(self, message: Message, columns: Columns, row: int) -> bytes:
+    def _row_text(self, payload: bytes, columns: Columns, row: int) -> bytes:
         """Write a good row as JSON; its series is read from the message again, which is rare."""
         fingerprint = int(columns.fingerprint[row])
-        payload = message.value() or b""
-        again = decode_strict([payload], self.codec.limits)
+        again = read_all(self.codec.read, [payload])
         for series in again.new_series:
             if series.fingerprint == fingerprint:
                 return native_row(series, int(columns.ts[row]), float(columns.value[row]))
         return payload
 
     def _letter(
-        self, message: Message, reason: Reason, detail: str, *, row: bytes | None
+        self, records: Records, message: int, reason: Reason, detail: str, *, row: bytes | None
     ) -> DeadLetter:
         return DeadLetter(
             source=self.of.settings.topic,
             partition=self.of.partition,
-            offset=offset_of(message),
+            offset=int(records.offset[message]),
             reason=reason,
             detail=detail,
-            key=message.key(),
-            value=(message.value() or b"") if row is None else row,
-            ts=int(message.timestamp()[1]) * MILLISECOND_NS,
+            key=records.key(message),
+            value=records.values[message] if row is None else row,
+            ts=int(records.timestamp_ms[message]) * MILLISECOND_NS,
         )
 
 
-def is_end(message: Message) -> bool:
-    """Whether a message is the event of a partition's end."""
-    error = message.error()
-    return error is not None and error.code() == Code._PARTITION_EOF  # noqa: SLF001
+def first_offset(of: KafkaPartition) -> int:
+    """Ask the broker where to begin without a stored offset."""
+    consumer = Consumer(consumer_settings(of.settings))
+    try:
+        return start_offset(consumer, of.settings, of.partition)
+    finally:
+        consumer.close()
 
 
-def offset_of(message: Message) -> int:
-    """Offset of a message that was consumed, which always has one."""
-    offset = message.offset()
-    return -1 if offset is None else offset
+def record_ns(records: Records) -> NDArray[np.int64]:
+    """Kafka timestamps of records in nanoseconds; the largest where there is none."""
+    stamps = records.timestamp_ms
+    return np.where(stamps > 0, stamps, _NO_RECORD_MS) * MILLISECOND_NS

@@ -10,6 +10,9 @@ from engine.clock import now_ns
 from engine.config.connections import KafkaSource
 from engine.config.durations import MILLISECOND_NS
 from engine.errors import SourceError, UsageError
+from engine.sources.confluent_client import ConfluentClient
+from engine.sources.librdkafka import NativeClient, library
+from engine.sources.records import RecordClient
 
 _REQUEST_TIMEOUT_S = 5.0
 _QUEUE_KBYTES = 32_768
@@ -53,6 +56,19 @@ def consumer_settings(settings: KafkaSource) -> dict[str, Any]:
         "bootstrap.servers": settings.brokers,
         "group.id": settings.group,
     }
+
+
+def open_client(settings: KafkaSource, partition: int, offset: int) -> RecordClient:
+    """Read a partition from an offset on, in the fastest way that there is.
+
+    Raises
+    ------
+    SourceError
+        If the client does not take the settings.
+    """
+    functions = library()
+    place = consumer_settings(settings), settings.topic, partition, offset
+    return ConfluentClient(*place) if functions is None else NativeClient(functions, *place)
 
 
 def partitions_of(settings: KafkaSource) -> list[int]:

@@ -1,6 +1,7 @@
 """A recording's file as a source partition: the same event time as live, without a clock."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from engine.sources.intake import Intake, Taken
 from engine.sources.reader import Epochs, Polled
 from engine.sources.recording_blocks import Block
 from engine.sources.recording_files import RecordingPartition
+from engine.sources.sieve import Sieve
 from engine.sources.skew import Skew
 from engine.telemetry import Telemetry
 
@@ -31,6 +33,8 @@ class RecordingReader:
     partition : RecordingPartition
     number : int
         Its number in the flow.
+    sieve : Sieve
+        What is renamed and left out.
     intake : Intake
     skew : Skew
     epochs : Epochs
@@ -50,6 +54,7 @@ class RecordingReader:
         partition: RecordingPartition,
         number: int,
         *,
+        sieve: Sieve,
         intake: Intake,
         skew: Skew,
         epochs: Epochs,
@@ -61,6 +66,7 @@ class RecordingReader:
     ) -> None:
         self.partition = partition
         self.number = number
+        self.sieve = sieve
         self.intake = intake
         self.epochs = epochs
         self._skew = skew
@@ -105,10 +111,13 @@ class RecordingReader:
         """Nothing is held open."""
 
     def _play(self, block: Block) -> Polled:
-        for series in block.new_series:
+        columns, new_series, dropped = self.sieve.sift(block.columns, block.new_series)
+        block = replace(block, columns=columns, new_series=new_series)
+        for key, count in dropped.items():
+            self._telemetry.rows_dropped.labels(key).inc(count)
+        for series in new_series:
             self._series[series.fingerprint] = series
         parts = []
-        new_series = block.new_series
         begin = 0
         for position, ts in (*block.advances, (len(block.columns), None)):
             taken = self.intake.take(block.columns.take(slice(begin, position)), new_series)

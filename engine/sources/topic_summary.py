@@ -6,12 +6,15 @@ import numpy as np
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Consumer, KafkaException, Message
 from confluent_kafka import KafkaError as Code
 from confluent_kafka import TopicPartition as Position
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from engine.clock import elapsed_ns
-from engine.codecs.json_strict import decode_strict
+from engine.codecs.formats import FORMATS, limits_of, make_codec
+from engine.codecs.recognise import recognise
 from engine.config.connections import KafkaSource
 from engine.config.durations import MILLISECOND_NS, SECOND_NS
+from engine.config.schema import LimitsConfig
 from engine.errors import SourceError
 from engine.series.columns import Columns
 from engine.sources.kafka_client import consumer_settings, partitions_of
@@ -20,6 +23,7 @@ MESSAGES_MAX = 2_000
 TIMEOUT_NS = 5 * SECOND_NS
 _REQUEST_TIMEOUT_S = 5.0
 _POLL_S = 0.2
+_RECOGNISED_FROM = 100  # messages; each is tried in every format
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +34,8 @@ class TopicSummary:
     ----------
     partitions, messages : int
         Partitions that there are; messages that were read.
+    format : str
+        What the messages are in, as `KafkaSource.format` names it; ``json`` if it is none of them.
     keyed : bool
         Whether all messages have a key, so that a series stays in one partition.
     metrics : tuple of str
@@ -49,6 +55,7 @@ class TopicSummary:
 
     partitions: int
     messages: int
+    format: str
     keyed: bool
     metrics: tuple[str, ...]
     series: int
@@ -67,12 +74,12 @@ def look_at_topic(
     messages_max: int = MESSAGES_MAX,
     timeout_ns: int = TIMEOUT_NS,
 ) -> TopicSummary:
-    """Summarise the newest messages of a topic, as native JSON.
+    """Summarise the newest messages of a topic, in the format that they are seen to be in.
 
     Parameters
     ----------
     settings : KafkaSource
-        Where the topic is; its `start` does not matter.
+        Where the topic is; its `start` and `format` do not matter.
     max_ahead_ns : int
         A sample further ahead of its record's timestamp is wild.
     messages_max : int
@@ -91,7 +98,10 @@ def look_at_topic(
     messages = _newest(settings, partitions, messages_max, timeout_ns)
     # Offset order is the order of each log; consumers give partitions by turns.
     messages.sort(key=lambda message: (message.partition() or 0, message.offset() or 0))
-    decoded = decode_strict([message.value() or b"" for message in messages])
+    payloads = [message.value() or b"" for message in messages]
+    seen_format = _recognised(settings, payloads)
+    codec = make_codec(replace(settings, format=seen_format), LimitsConfig())
+    decoded = codec.decode(payloads)
     wild = decoded.columns.ts > _latest_ns(messages, max_ahead_ns)[decoded.message]
     columns = decoded.columns.take(~wild)
     partition = np.array([message.partition() for message in messages], np.int64)
@@ -99,6 +109,7 @@ def look_at_topic(
     return TopicSummary(
         partitions=len(partitions),
         messages=len(messages),
+        format=seen_format,
         keyed=bool(messages) and all(message.key() is not None for message in messages),
         metrics=tuple(sorted({series.name for series in decoded.new_series})),
         series=len(decoded.new_series),
@@ -111,6 +122,14 @@ def look_at_topic(
             int(one): _out_of_order_ns(columns.ts[of_row == one]) for one in np.unique(of_row)
         },
     )
+
+
+def _recognised(settings: KafkaSource, payloads: list[bytes]) -> str:
+    """Name the format of messages, looking at some from all over them."""
+    limits = limits_of(LimitsConfig())
+    readers = {name: make(settings, limits).read for name, make in FORMATS.items()}
+    step = max(1, len(payloads) // _RECOGNISED_FROM)
+    return recognise(payloads[::step], readers) or "json"
 
 
 def _newest(

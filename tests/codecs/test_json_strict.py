@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from engine.codecs.json_strict import Limits, decode_strict
+from engine.codecs.json_strict import decode_strict
 from engine.codecs.native_json import NativeJsonCodec
+from engine.codecs.samples import Limits
 from engine.series.identity import Series
 
 MS = 1_000_000
@@ -13,7 +14,7 @@ MS = 1_000_000
 def decode_both(payloads, **limits):
     """Decode by the strict reader and by a codec, which must agree on everything."""
     strict = decode_strict(payloads, Limits(**limits))
-    fast = NativeJsonCodec(**limits).decode(payloads)
+    fast = NativeJsonCodec(limits=Limits(**limits)).decode(payloads)
     for column in ("fingerprint", "ts", "flags"):
         assert getattr(strict.columns, column).tolist() == getattr(fast.columns, column).tolist()
         assert getattr(strict.columns, column).dtype == getattr(fast.columns, column).dtype

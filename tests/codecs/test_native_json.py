@@ -7,11 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.codecs import native_json
-from engine.codecs.interning import WORD_PADDING, IdentityTable
-from engine.codecs.json_scan import ROW_BYTES_MIN, SEPARATOR, scan
-from engine.codecs.json_strict import Limits, decode_strict
+from engine.codecs import scanned
+from engine.codecs.interning import IdentityTable
+from engine.codecs.json_scan import ROW_BYTES_MIN, scan
+from engine.codecs.json_strict import decode_strict
+from engine.codecs.messages import Messages
 from engine.codecs.native_json import NativeJsonCodec
+from engine.codecs.samples import Limits
 
 PLAIN = b'{"ts":1760000000000,"name":"cpu","labels":{"host":"web-%d","zone":"b"},"value":%r}'
 
@@ -33,7 +35,7 @@ def assert_like_strict(codec, payloads):
 
 def is_scanned(payload):
     """Tell whether the scan reads a message on its own."""
-    buffer = np.frombuffer(SEPARATOR.join((payload, bytes(WORD_PADDING))), np.uint8)
+    buffer = Messages.of([payload]).buffer
     size = len(buffer) // ROW_BYTES_MIN + 1
     plain = np.array([True])
     scan(
@@ -102,14 +104,14 @@ def test_a_small_cache_only_repeats_definitions(cache_entries):
         payloads = [PLAIN % (rng.randrange(50), rng.random()) for _ in range(30)]
         announced += assert_like_strict(codec, payloads)
         assert len(codec._identities) <= cache_entries
-        assert len(codec._announced) <= cache_entries
+        assert len(codec._announcer) <= cache_entries
     assert len(set(announced)) == 50
     assert (len(announced) == 50) == (cache_entries > 50)
 
 
 def test_colliding_hashes_change_nothing(monkeypatch):
     monkeypatch.setattr(
-        native_json, "IdentityTable", lambda **options: IdentityTable(**options, hash_mask=1)
+        scanned, "IdentityTable", lambda **options: IdentityTable(**options, hash_mask=1)
     )
     codec = NativeJsonCodec()
     payloads = [PLAIN % (index % 20, 0.5) for index in range(60)]
@@ -228,7 +230,7 @@ def messages(draw):
 @settings(max_examples=400, deadline=None, derandomize=True)
 @given(st.lists(messages(), min_size=1, max_size=4))
 def test_generated_messages(payloads):
-    codec = NativeJsonCodec(max_labels=3, max_label_bytes=20)
+    codec = NativeJsonCodec(limits=Limits(max_labels=3, max_label_bytes=20))
     first = assert_like_strict(codec, payloads)
     assert set(first) == set(decode_strict(payloads, codec.limits).new_series)
     assert assert_like_strict(codec, payloads) == []

@@ -22,8 +22,8 @@ def problems_of(text):
 def test_all_mistakes_are_reported_at_once_at_their_places():
     text = """\
 sources:
-  - kafka: {brokers: a, topik: m, format: influx}
-    relabel: [{action: drop}]
+  - kafka: {brokers: a, topik: m, format: influxx}
+    kind: labels
 tiem: {}
 time:
   lateness: 5 s
@@ -37,8 +37,8 @@ state: {shards: 5000}
     assert [problem.split(";")[0][:80] for problem in problems_of(text)] == [
         "2:12: sources[0].kafka: `topic` is missing. The topic to read.",
         "2:25: sources[0].kafka: `topik` isn't a known key",
-        "2:43: sources[0].kafka.format: 'influx' isn't supported yet",
-        "3:5: sources[0]: `relabel` isn't supported yet",
+        "2:43: sources[0].kafka.format: 'influxx' isn't known",
+        "3:11: sources[0].kind: 'labels' isn't supported yet",
         "4:1: `tiem` isn't a known key",
         "6:13: time.lateness: '5 s' isn't a duration (it takes whole numbers, the largest",
         "7:17: time.idle_timeout: '-1s' isn't a duration (it takes whole numbers, the lar",

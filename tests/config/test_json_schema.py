@@ -83,7 +83,7 @@ def test_what_the_loader_takes_is_valid(validator, text):
         "detectors: [{false_alarms_per_day: 0}]",
         "detectors: [{entity: [a]}]",
         "sources: [{kafka: {brokers: a}}]",
-        "sources: [{kafka: {brokers: a, topic: b, format: influx}}]",
+        "sources: [{kafka: {brokers: a, topic: b, format: influxx}}]",
         "sources: [{kind: labels, recording: {path: a}}]",
         "rules: {bundled: yes}",
         "rule_options: [{}]",
