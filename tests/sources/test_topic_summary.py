@@ -52,6 +52,16 @@ def test_series_names_and_intervals(mock_cluster):
     assert (seen.keyed, seen.rejects, seen.first_reject, seen.wild) == (True, 0, "", 0)
 
 
+def test_the_format_is_recognised(mock_cluster):
+    lines = [b"cpu,host=a used=%d,free=1 %d" % (at, (BASE_MS + at) * 10**6) for at in range(9)]
+    send(mock_cluster, [(0, None, line) for line in lines], topic="lines")
+    seen = look(mock_cluster, topic="lines")
+    assert (seen.format, seen.metrics, seen.samples) == ("influx", ("cpu_free", "cpu_used"), 18)
+    send(mock_cluster, [(0, None, b"\xff\x00 nothing known")], topic="noise")
+    seen = look(mock_cluster, topic="noise")
+    assert (seen.format, seen.samples, seen.rejects) == ("json", 0, 1)
+
+
 def test_disorder_is_that_of_each_partition(mock_cluster):
     at = ((0, 0), (0, 20), (0, 5), (1, 50), (0, 12), (1, 49))
     send(mock_cluster, [(partition, b"k", row(at_s)) for partition, at_s in at])
