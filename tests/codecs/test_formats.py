@@ -66,7 +66,7 @@ def mutated(payload, seeds, generator):
     for _ in range(generator.choice((1, 1, 1, 2, 3))):
         at = generator.randrange(len(data) + 1)
         end = min(len(data), at + generator.randrange(1, 12))
-        match generator.randrange(7):
+        match generator.choice((0, 0, 0, 0, 1, 2, 3, 4, 5, 6)):
             case 0 if at < len(data):
                 data[at] ^= 1 << generator.randrange(8)
             case 1:
