@@ -4,7 +4,8 @@
 - ``plain loop``: confluent-kafka, msgspec typed structs, a dictionary from (name, raw labels) to
   EWMA mean and variance, z-score, alerts produced to Kafka at |z| > 6, collector off. It orders
   nothing, keeps no state on disk and has no rules;
-- ``streamgauge``: the default detector on all series, 20 rules, checkpoints, one worker.
+- ``streamgauge``: the default detector on all series, 20 rules, checkpoints, one worker;
+- ``ewma alone``: the same program with the loop's job only: the EWMA detector, no rules.
 
 Rates are of wall time from the first rows read to the last ones handled, without start-up; CPU
 seconds are user and system time of the process in between, librdkafka's threads among them.
@@ -129,10 +130,17 @@ def measure_loop(name: str, brokers: str, topic: str, rows: int) -> Measured:
     return Measured(*json.loads(done.stdout))
 
 
-def config_text(brokers: str, topic: str, folder: Path, checkpoint: str) -> str:
+ALL = "rules: {files: [rules.yaml]}"
+EWMA_ALONE = """
+rules: {bundled: false}
+detectors: [{use: ewma, params: {weight: 0.01, threshold: 6, initial_deviation: 5}}]
+"""
+
+
+def config_text(brokers: str, topic: str, folder: Path, checkpoint: str, job: str) -> str:
     return f"""
 sources: [{{kafka: {{brokers: "{brokers}", topic: {topic}, start: earliest}}}}]
-rules: {{files: [rules.yaml]}}
+{job}
 time: {{lateness: {LATENESS_MS}ms}}
 sinks: [{{kafka: {{brokers: "{brokers}", prefix: {PREFIX}}}}}]
 state: {{dir: {folder / "state"}, checkpoint: {checkpoint}}}
@@ -141,7 +149,7 @@ http: {{listen: "{LISTEN}"}}
 
 
 def measure_streamgauge(
-    brokers: str, topic: str, rows: int, series: int, checkpoint: str
+    brokers: str, topic: str, rows: int, series: int, checkpoint: str, job: str = ALL
 ) -> Measured:
     """Run the program until its watermark can go no further, then stop it."""
     reachable = rows - LATENESS_MS * series // INTERVAL_MS - PARTITIONS
@@ -149,7 +157,8 @@ def measure_streamgauge(
         folder = Path(name)
         (folder / "rules.yaml").write_text(rules_yaml(), encoding="utf-8")
         config = folder / "config.yaml"
-        config.write_text(config_text(brokers, topic, folder, checkpoint), encoding="utf-8")
+        text = config_text(brokers, topic, folder, checkpoint, job)
+        config.write_text(text, encoding="utf-8")
         with subprocess.Popen(
             [sys.executable, "-m", "engine.cli", "run", str(config)],
             cwd=ROOT,
@@ -230,12 +239,16 @@ def main() -> None:
         return
     topic = preload(arguments.brokers, rows=arguments.rows, series=arguments.series)
     load = (arguments.brokers, topic, arguments.rows)
-    results: dict[str, list[Measured]] = {"drain": [], "plain loop": [], "streamgauge": []}
+    names = ("drain", "plain loop", "streamgauge", "ewma alone")
+    results: dict[str, list[Measured]] = {name: [] for name in names}
     for _ in range(arguments.repeat):
         results["drain"].append(measure_loop("drain", *load))
         results["plain loop"].append(measure_loop("plain", *load))
         results["streamgauge"].append(
             measure_streamgauge(*load, arguments.series, arguments.checkpoint)
+        )
+        results["ewma alone"].append(
+            measure_streamgauge(*load, arguments.series, arguments.checkpoint, EWMA_ALONE)
         )
     report(results)
 

@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from engine.config.positions import load_yaml, value_position_of
 from engine.config.schema import Config, DetectorConfig, RuleOptions
 from engine.detectors.default import DefaultDetector
+from engine.detectors.ewma import EwmaDetector, EwmaParams
 from engine.detectors.protocol import Detector
 from engine.errors import ConfigError, Problem
 from engine.pipeline.plan import DetectorSpec, FlowPlan
@@ -21,10 +23,25 @@ from engine.rules.plan import ON_ABSENT, Options, plan_rules
 from engine.rules.promql import Comparison, parse_expression
 from engine.rules.selector import parse_selector
 
-DETECTORS: dict[str, Callable[[float], Detector]] = {
-    "default": lambda false_alarms_per_day: DefaultDetector(
-        false_alarms_per_day=false_alarms_per_day
+
+class NoParams(msgspec.Struct, forbid_unknown_fields=True):
+    """Of a detector that takes none."""
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorKind:
+    """A detector: what parameters it takes and how it is made of an entry and these."""
+
+    params: type[msgspec.Struct]
+    make: Callable[[DetectorConfig, Any], Detector]
+
+
+DETECTORS = {
+    "default": DetectorKind(
+        NoParams,
+        lambda entry, _: DefaultDetector(false_alarms_per_day=entry.false_alarms_per_day),
     ),
+    "ewma": DetectorKind(EwmaParams, lambda _, params: EwmaDetector(params)),
 }
 """Detectors by the name that the configuration calls them."""
 
@@ -121,10 +138,21 @@ def _unknown_names(config: Config, groups: Sequence[RuleGroup]) -> list[Problem]
         elif any(entry == other for other in config.detectors[:number]):
             message = "stands twice; one of the two is enough"
             problems.append(Problem(*places("detectors", number, "use"), message))
-        elif entry.params:
-            message = f"the detector {entry.use} takes no parameters; leave `params` out"
-            problems.append(Problem(*places("detectors", number, "params"), message))
+        else:
+            problems += _wrong_params(entry, places("detectors", number, "params"))
     return problems
+
+
+def _wrong_params(entry: DetectorConfig, place: tuple[str, int, int]) -> list[Problem]:
+    """What is wrong with a detector's parameters."""
+    kind = DETECTORS[entry.use]
+    try:
+        msgspec.convert(entry.params, kind.params)
+    except msgspec.ValidationError as error:
+        known = ", ".join(kind.params.__struct_fields__)
+        takes = f"takes {known}" if known else "takes no parameters; leave `params` out"
+        return [Problem(*place, f"the detector {entry.use} {takes}: {error}")]
+    return []
 
 
 def _places(config: Config) -> Callable[[str, int | str, int | str], tuple[str, int, int]]:
@@ -177,7 +205,8 @@ def _options(entry: RuleOptions, max_window_ns: int) -> Options:
 
 
 def _detector_spec(number: int, entry: DetectorConfig) -> DetectorSpec:
-    factory = DETECTORS[entry.use]
+    kind = DETECTORS[entry.use]
+    params = msgspec.convert(entry.params, kind.params)
     # All that the scores depend on: a change restarts the warm-up.
     said = msgspec.json.encode(
         [entry.use, entry.match, entry.false_alarms_per_day, dict(entry.params)]
@@ -185,8 +214,8 @@ def _detector_spec(number: int, entry: DetectorConfig) -> DetectorSpec:
     return DetectorSpec(
         number=number,
         name=entry.use,
-        identity=f"{entry.use}-{factory(1.0).version}-{sha256(said).hexdigest()[:12]}",
+        identity=f"{entry.use}-{kind.make(entry, params).version}-{sha256(said).hexdigest()[:12]}",
         selector=parse_selector(entry.match),
-        make=lambda: factory(entry.false_alarms_per_day),
+        make=lambda: kind.make(entry, params),
         lookback_ns=entry.lookback_ns,
     )

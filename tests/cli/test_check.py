@@ -99,6 +99,26 @@ def test_a_configurations_rules_and_names_are_checked_with_it(capsys):
     assert lines[-1] == "2 files, 3 rules: 6 mistakes"
 
 
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ("{weigth: 0.1}", "the detector ewma takes weight, threshold, initial_deviation: "),
+        ("{weight: 2}", "Expected `float` <= 1.0"),
+    ],
+)
+def test_wrong_parameters_of_a_detector_are_named(capsys, params, message):
+    config = write("c.yaml", f"detectors: [{{use: ewma, params: {params}}}]\n")
+    code, lines = check(capsys, config)
+    assert code == 1
+    assert lines[0].startswith("c.yaml:1:33: ")
+    assert message in lines[0]
+
+
+def test_parameters_of_the_default_detector_are_refused(capsys):
+    config = write("c.yaml", "detectors: [{params: {weight: 1}}]\n")
+    assert "the detector default takes no parameters" in check(capsys, config)[1][0]
+
+
 def test_all_files_are_checked_at_once(capsys):
     files = [write("a.yaml", "tiem: {}"), write("b.yaml", GOOD), write("c.yaml", BAD)]
     code, lines = check(capsys, *files)
