@@ -141,7 +141,7 @@ def test_a_topic_of_something_else_is_refused_with_the_reason(capsys, mock_clust
     producer.produce("other", b"<xml/>", partition=0)
     assert producer.flush(30) == 0
     assert main(["init", "--topic", "other", "--brokers", mock_cluster]) == 2
-    assert "none of 1 message of other is a metric in native JSON" in capsys.readouterr().err
+    assert "none of 1 message of other is a metric in a known format" in capsys.readouterr().err
 
 
 def test_a_missing_topic_names_those_that_are_there(capsys, mock_cluster):
