@@ -11,6 +11,9 @@ from engine.series.identity import NAME_LABEL, Series
 
 _DETAIL_CHARACTERS_MAX = 500
 
+REJECTS_MAX = 1_000
+"""Bad rows of one message; with more, the message as a whole is a dead letter."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -129,7 +132,7 @@ def read_all(read: Read, payloads: Sequence[bytes]) -> Decoded:
     messages: list[int] = []
     rejects: list[Reject] = []
     for index, payload in enumerate(payloads):
-        rows, rejected = read(payload, index)
+        rows, rejected = _bounded(*read(payload, index), index)
         samples += rows
         messages += [index] * len(rows)
         rejects += rejected
@@ -163,7 +166,7 @@ def merge_read(
     messages: list[int] = []
     rejects: list[Reject] = []
     for index in np.flatnonzero(~scanned).tolist():
-        rows, rejected = read(payloads[index], index)
+        rows, rejected = _bounded(*read(payloads[index], index), index)
         samples += rows
         messages += [index] * len(rows)
         rejects += rejected
@@ -174,6 +177,16 @@ def merge_read(
     order = np.argsort(message, kind="stable")
     columns = _concatenated(fast.columns.take(kept), columns_of(samples)).take(order)
     return Decoded(columns, message[order], fast.new_series, rejects)
+
+
+def _bounded(
+    rows: list[Sample], rejects: list[Reject], index: int
+) -> tuple[list[Sample], list[Reject]]:
+    """Refuse a message with very many bad rows as a whole: each of them would be a dead letter."""
+    if len(rejects) <= REJECTS_MAX:
+        return rows, rejects
+    too_many = RejectedError("limit", f"more than {REJECTS_MAX} rows can't be used")
+    return [], [too_many.reject(index, None)]
 
 
 def columns_of(samples: Sequence[Sample]) -> Columns:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
 
+import structlog
+
 from engine.clock import now_ns
 from engine.events import Alert, ScoreBlock
 from engine.pipeline.series_shard import SeriesShard, ShardOutput
@@ -14,6 +16,12 @@ from engine.series.watermark import NOT_YET
 from engine.telemetry import Telemetry
 
 _SECOND_NS = 1_000_000_000
+_REFUSALS = {
+    "limit": "more series than limits.series: the newest are refused",
+    "late": "rows refused: the watermark had passed them before their partition was read",
+}
+
+_log = structlog.get_logger()
 
 
 @dataclass
@@ -90,9 +98,11 @@ class Observer:
         for kind in ("repeated", "conflicting"):
             if counts.get(f"{kind}_rows"):
                 telemetry.rows_repeated.labels(kind).inc(counts[f"{kind}_rows"])
-        for reason in ("limit", "late"):
+        for reason, text in _REFUSALS.items():
             if counts.get(f"{reason}_rows"):
                 telemetry.dead_letters.labels(reason).inc(counts[f"{reason}_rows"])
+                _log.warning(text)
+        telemetry.dead_letters_suppressed.inc(counts.get("suppressed_letters", 0))
         lost = shard.leaves.samples_lost
         telemetry.window_samples_lost.inc(lost - self._lost.get(shard.number, 0))
         self._lost[shard.number] = lost

@@ -20,18 +20,15 @@ from engine.series.identity import Series
 from engine.series.order import ordered
 from engine.series.pending import Pending
 from engine.series.pieces import Definition, Piece, begun_by_detector
-from engine.series.slots import SlotTable
+from engine.series.slots import PackedSeries, SlotTable
 from engine.series.watermark import NOT_YET, Watermark
+from engine.sources.intake import DeadLetterRate
 
 _READY_PIECES = 32
 """Pieces to gather while a source reads a backlog, since every handling has its price."""
 
 _SCORES_EVERY_NS = 1_000_000_000
 """Event time after which scores are due where no tick is; neither shows in what is said."""
-
-
-_DEAD_LETTERS_MAX = 100
-"""Dead letters that a shard writes of one piece; all are counted."""
 
 
 def series_max(limit: int, shards: int) -> int:
@@ -78,6 +75,8 @@ class SeriesShard:
         self.deltas = Deltas()
         self.leaves = Leaves(plan.rules.queries, samples_max=plan.limits.window_samples)
         self.watches = [Watch(spec, plan) for spec in plan.detectors]
+        # The limit is the whole flow's; a shard has its part of it.
+        self._rate = DeadLetterRate(ceil(plan.limits.dead_letters_per_second / plan.shards))
         self._handled = NOT_YET
         self._gathered = 0
 
@@ -116,9 +115,10 @@ class SeriesShard:
         arrays |= {f"leaves|{key}": array.copy() for key, array in self.leaves.arrays().items()}
         for watch in self.watches:
             arrays |= {f"{watch.key}|{key}": array.copy() for key, array in watch.arrays().items()}
-        # Encoded at once, since the lists go on growing.
+        arrays["series"] = self.slots.series.packed()
+        # Encoded at once, since what it holds goes on changing.
         meta = {
-            "series": [(series.name, series.labels) for series in self.slots.series],
+            "series": len(self.slots),
             "claims": dict(zip(self.plan.partitions, self.watermark.claims, strict=True)),
             "newest": dict(zip(self.plan.partitions, self.watermark.newest, strict=True)),
             "watermark": self.watermark.value,
@@ -139,7 +139,7 @@ class SeriesShard:
                 if key.startswith(f"{prefix}|")
             }
 
-        series = [Series(name, tuple((k, v) for k, v in labels)) for name, labels in meta["series"]]
+        series = PackedSeries.unpacked(arrays["series"], meta["series"])
         # A limit that was lowered meanwhile refuses new series; those that are watched stay.
         self.slots.limit = max(self.slots.limit, len(series))
         self._add(series, {item.fingerprint: self.plan.detectors_of(item) for item in series})
@@ -213,10 +213,13 @@ class SeriesShard:
     def _refuse_series(self, piece: Piece, refused: Columns, output: ShardOutput) -> None:
         """Reject rows of series beyond the limit."""
         output.count("limit_rows", len(refused))
+        allowed = self._allowed(len(refused), output)
+        if not allowed:
+            return
         detail = f"more than limits.series = {self.plan.limits.series} series"
         # The text of a refused series is at hand only where it is first seen.
         described = {item.series.fingerprint: item.series for item in piece.definitions}
-        for row, fingerprint in enumerate(refused.fingerprint[:_DEAD_LETTERS_MAX].tolist()):
+        for row, fingerprint in enumerate(refused.fingerprint[:allowed].tolist()):
             series = described.get(fingerprint)
             if series is not None:
                 self._reject(piece, series, refused, row, Reason.LIMIT, detail, output)
@@ -226,10 +229,16 @@ class SeriesShard:
     ) -> None:
         """Reject rows at or below the time that has been handled."""
         output.count("late_rows", len(refused))
-        for row, number in enumerate(slot[:_DEAD_LETTERS_MAX].tolist()):
+        for row, number in enumerate(slot[: self._allowed(len(refused), output)].tolist()):
             series = self.slots.series[number]
             detail = "the watermark had passed it before its partition was read"
             self._reject(piece, series, refused, row, Reason.LATE, detail, output)
+
+    def _allowed(self, wanted: int, output: ShardOutput) -> int:
+        """How many dead letters may be written now; the others are only counted."""
+        allowed = self._rate.allow(wanted)
+        output.count("suppressed_letters", wanted - allowed)
+        return allowed
 
     def _reject(
         self,

@@ -30,6 +30,7 @@ from engine.sources.skew import Skew
 from engine.telemetry import Telemetry
 
 _SERIES_REMEMBERED_MIN = 1 << 20
+_SERIES_BEGINNING_MIN = 1 << 16
 
 _log = structlog.get_logger()
 
@@ -157,13 +158,20 @@ class SourceOpener:
         checkpoint = self.store.newest_usable(captured)
         return None if checkpoint is None else epochs.positions[checkpoint]
 
-    def _intake(self) -> Intake:
+    @property
+    def _series_remembered(self) -> int:
+        """Of how many series a partition remembers something; well above `limits.series`."""
+        return max(_SERIES_REMEMBERED_MIN, 2 * self.plan.limits.series)
+
+    def _intake(self, *, undefined_max: int | None) -> Intake:
         time = self.plan.config.time
         return Intake(
             PartitionClock(time.lateness_ns),
             max_ahead_ns=time.max_ahead_ns,
             detectors_of=self.plan.detectors_of,
             rate=self.rate,
+            undefined_max=undefined_max,
+            beginning_max=max(_SERIES_BEGINNING_MIN, 2 * self.plan.limits.series),
         )
 
     def _open_recording(
@@ -178,7 +186,8 @@ class SourceOpener:
             partition,
             number,
             sieve=self._sieve(source),
-            intake=self._intake(),
+            # A recording gives each series once; all of them are in memory while it is read.
+            intake=self._intake(undefined_max=None),
             skew=self.skew,
             epochs=epochs,
             rows=self.plan.config.batch.rows,
@@ -206,7 +215,7 @@ class SourceOpener:
         return KafkaReader(
             KafkaPartition(settings, partition.partition, partition.number),
             codec=SievedCodec(lambda: make_codec(settings, config.limits), self._sieve(source)),
-            intake=self._intake(),
+            intake=self._intake(undefined_max=self._series_remembered),
             skew=self.skew,
             epochs=epochs,
             idle=IdleAdvances(
@@ -223,8 +232,7 @@ class SourceOpener:
         )
 
     def _sieve(self, source: Source) -> Sieve:
-        entries = max(_SERIES_REMEMBERED_MIN, 2 * self.plan.limits.series)
-        return Sieve(source, entries_max=entries)
+        return Sieve(source, entries_max=self._series_remembered)
 
     def _checked(self, partition: KafkaPartition, begin: dict[str, Any]) -> dict[str, Any]:
         """Check that the topic still holds the place to go on from."""

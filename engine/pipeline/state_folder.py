@@ -11,7 +11,7 @@ from bytewax.recovery import RecoveryConfig, init_db_dir
 from engine.errors import StateError
 from engine.series.blocks import CheckpointStore
 
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
 _RECOVERY_PARTITIONS = 1
 
 

@@ -1,5 +1,6 @@
 """One detector at work in a shard: the series it watches, its scores and the series it makes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -189,7 +190,7 @@ class Watch:
         onset = watched.streams[self._stream("onset")]
         remember_last_alarms(watched.rows.start, watched.context, onset, self._alarms)
 
-    def emitted(self, watched: Watched, series: list[Series], emit: str) -> ScoreBlock:
+    def emitted(self, watched: Watched, series: Sequence[Series], emit: str) -> ScoreBlock:
         """The scores that go to the sinks: all, the anomalous ones, or none."""
         scores = watched.scores
         if emit == "all":

@@ -1,5 +1,9 @@
 """From fingerprints to slots: dense row numbers of the arrays that hold a shard's state."""
 
+from collections.abc import Sequence
+from typing import TypeVar, overload
+
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,6 +14,12 @@ UNKNOWN = np.int32(-1)
 """Slot of a fingerprint that the table does not hold."""
 
 _FIRST_CAPACITY = 64
+_FIRST_BYTES = 4096
+_RECENT_MAX = 1024
+_GROWTH = 1.25  # every byte of room is there a million times
+
+_T = TypeVar("_T", bound=np.generic)
+_Identity = tuple[str, tuple[tuple[str, str], ...]]
 
 
 @kernel
@@ -49,6 +59,81 @@ def find_fingerprints(
         found[i] = slots[place]
 
 
+class PackedSeries(Sequence[Series]):
+    """The series of all slots, each packed as MessagePack and made again when it is asked for.
+
+    Packed, a series takes a quarter of the memory of its objects, and a checkpoint can have all of
+    them without copying: bytes once written never change.
+    """
+
+    def __init__(self) -> None:
+        self._bytes = np.empty(_FIRST_BYTES, np.uint8)
+        self._end = np.zeros(_FIRST_CAPACITY, np.int64)
+        self._count = 0
+        self._used = 0
+        self._recent: dict[int, Series] = {}
+        self._encoder = msgspec.msgpack.Encoder()
+        self._decoder = msgspec.msgpack.Decoder(_Identity)
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, place: int) -> Series: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Series]: ...
+    def __getitem__(self, place: int | slice) -> Series | list[Series]:
+        if isinstance(place, slice):
+            return [self._at(slot) for slot in range(*place.indices(self._count))]
+        if not 0 <= place < self._count:
+            raise IndexError(place)
+        return self._at(place)
+
+    def extend(self, series: list[Series]) -> None:
+        """Append series."""
+        packed = [self._encoder.encode((item.name, item.labels)) for item in series]
+        ends = self._used + np.cumsum([len(text) for text in packed], dtype=np.int64)
+        count = self._count + len(series)
+        used = int(ends[-1]) if len(series) else self._used
+        self._bytes = _with_room(self._bytes, self._used, used)
+        self._end = _with_room(self._end, self._count, count)
+        self._bytes[self._used : used] = np.frombuffer(b"".join(packed), np.uint8)
+        self._end[self._count : count] = ends
+        # What is new is asked for at once.
+        self._recent = dict(enumerate(series[:_RECENT_MAX], self._count))
+        self._count, self._used = count, used
+
+    def packed(self) -> NDArray[np.uint8]:
+        """All series as they are packed, one after the other; unchanged by what follows."""
+        return self._bytes[: self._used]
+
+    @staticmethod
+    def unpacked(packed: NDArray[np.uint8], count: int) -> list[Series]:
+        """Make the `count` series that `packed` gave."""
+        array = b"\xdd" + count.to_bytes(4, "big") + packed.tobytes()  # MessagePack's array 32
+        identities = msgspec.msgpack.decode(array, type=list[_Identity])
+        return [Series(name, labels) for name, labels in identities]
+
+    def _at(self, slot: int) -> Series:
+        series = self._recent.get(slot)
+        if series is None:
+            start = self._end[slot - 1] if slot else 0
+            series = Series(*self._decoder.decode(self._bytes[start : self._end[slot]].data))
+            if len(self._recent) >= _RECENT_MAX:
+                self._recent.clear()
+            self._recent[slot] = series
+        return series
+
+
+def _with_room(array: NDArray[_T], used: int, wanted: int) -> NDArray[_T]:
+    """Give the array, or a longer one that begins with what is used, if it is too short."""
+    if wanted <= len(array):
+        return array
+    longer = np.empty(max(wanted, int(len(array) * _GROWTH)), array.dtype)
+    longer[:used] = array[:used]
+    return longer
+
+
 class SlotTable:
     """The series that a shard knows, each with a slot; slots are given in order of first sight.
 
@@ -61,7 +146,7 @@ class SlotTable:
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        self.series: list[Series] = []
+        self.series = PackedSeries()
         self._keys = np.zeros(_FIRST_CAPACITY, np.uint64)
         self._slots = np.full(_FIRST_CAPACITY, UNKNOWN, np.int32)
 

@@ -1,8 +1,9 @@
 """From decoded rows to a batch: wild clocks and late rows go out, new series are announced."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from itertools import chain
+from itertools import chain, islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +68,13 @@ class Intake:
     detectors_of : callable
         Which detectors watch a series, as bits.
     rate : DeadLetterRate
+    undefined_max : int or None
+        Of how many series it is remembered that they were announced but have no good row yet; None:
+        of all, if the source itself bounds them. The codec must give a series again after so many
+        others: what is forgotten here is met again then, and no row of it counts before.
+    beginning_max : int or None
+        Of how many series it is remembered that an earlier row may follow. More than the shards
+        take in, so that all that is not remembered is refused there.
     """
 
     def __init__(
@@ -76,6 +84,8 @@ class Intake:
         max_ahead_ns: int,
         detectors_of: Callable[[Series], int],
         rate: DeadLetterRate,
+        undefined_max: int | None = None,
+        beginning_max: int | None = None,
     ) -> None:
         self.clock = clock
         self.rate = rate
@@ -83,7 +93,10 @@ class Intake:
         self._detectors_of = detectors_of
         self._undefined: dict[int, Series] = {}
         self._beginning: dict[int, tuple[Definition, bool]] = {}
+        self._undefined_max = sys.maxsize if undefined_max is None else undefined_max
+        self._beginning_max = sys.maxsize if beginning_max is None else beginning_max
         self._announced = 0
+        self._rows_since_pruning = 0
 
     def take(
         self,
@@ -128,6 +141,7 @@ class Intake:
             taken.columns = columns.take(rows)
         if self._undefined or self._beginning:
             self._define(taken)
+            self._forget(len(columns))
         return taken
 
     def _refuse(self, taken: Taken, rows: NDArray[np.int64], reason: Reason, detail: str) -> None:
@@ -139,8 +153,7 @@ class Intake:
 
     def _define(self, taken: Taken) -> None:
         """Announce new series with their earliest good row, and again if an earlier one comes."""
-        awaited = np.fromiter(chain(self._undefined, self._beginning), np.uint64)
-        met = np.flatnonzero(np.isin(taken.columns.fingerprint, awaited))
+        met = self._awaited(taken.columns.fingerprint)
         fingerprints, which = np.unique(taken.columns.fingerprint[met], return_inverse=True)
         earliest = np.full(len(fingerprints), np.iinfo(np.int64).max)
         np.minimum.at(earliest, which, taken.columns.ts[met])
@@ -155,11 +168,33 @@ class Intake:
                 if ts >= known.first_ts:
                     continue
                 definition = replace(known, first_ts=ts)
-            if definition.detectors:
+            room = len(self._beginning) < self._beginning_max or fingerprint in self._beginning
+            if definition.detectors and room:
                 self._beginning[fingerprint] = definition, everywhere
             taken.definitions.append(definition)
             if everywhere:
                 taken.population.append(definition)
+
+    def _awaited(self, fingerprint: NDArray[np.uint64]) -> NDArray[np.intp]:
+        """Rows of series that are undefined or beginning, found from the smaller side."""
+        if len(self._undefined) + len(self._beginning) <= len(fingerprint):
+            awaited = np.fromiter(chain(self._undefined, self._beginning), np.uint64)
+            return np.flatnonzero(np.isin(fingerprint, awaited))
+        undefined, beginning = self._undefined, self._beginning
+        found = (key in undefined or key in beginning for key in fingerprint.tolist())
+        return np.flatnonzero(np.fromiter(found, np.bool_, len(fingerprint)))
+
+    def _forget(self, rows: int) -> None:
+        """Keep the maps small, at a price per row that does not grow with them."""
+        # The oldest have gone longest without a good row.
+        excess = len(self._undefined) - self._undefined_max
+        for fingerprint in list(islice(self._undefined, max(0, excess))):
+            del self._undefined[fingerprint]
+        self._rows_since_pruning += rows
+        # Half, since where every row begins a series the map grows as fast as the rows come.
+        if 2 * self._rows_since_pruning < len(self._beginning):
+            return
+        self._rows_since_pruning = 0
         # Nothing at or below the claim follows, so these have begun when they said.
         claim = self.clock.claim
         self._beginning = {

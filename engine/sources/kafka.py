@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import structlog
 from confluent_kafka import Consumer
 from confluent_kafka import KafkaError as Code
 from numpy.typing import NDArray
@@ -32,6 +33,8 @@ from engine.telemetry import Telemetry
 _COMMIT_EVERY_NS = 5 * SECOND_NS
 _POLL_PAUSE_S = 0.005
 _NO_RECORD_MS = np.iinfo(np.int64).max // 2 // MILLISECOND_NS
+
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,24 +319,29 @@ class KafkaReader:
             )
             for reject in decoded.rejects[: self.intake.rate.allow(len(decoded.rejects))]
         ]
+        # Refused rows of one message follow each other: it is read again once, not for each.
+        read_again, named = -1, {}
         for row, reason, detail in taken.refused:
             message = int(decoded.message[row])
-            value = self._row_text(records.values[message], decoded.columns, row)
+            if message != read_again:
+                again = read_all(self.codec.read, [records.values[message]])
+                read_again = message
+                named = {series.fingerprint: series for series in again.new_series}
+            series = named.get(int(decoded.columns.fingerprint[row]))
+            columns = decoded.columns
+            value = (
+                None
+                if series is None
+                else native_row(series, int(columns.ts[row]), float(columns.value[row]))
+            )
             letters.append(self._letter(records, message, reason, detail, row=value))
         return letters
-
-    def _row_text(self, payload: bytes, columns: Columns, row: int) -> bytes:
-        """Write a good row as JSON; its series is read from the message again, which is rare."""
-        fingerprint = int(columns.fingerprint[row])
-        again = read_all(self.codec.read, [payload])
-        for series in again.new_series:
-            if series.fingerprint == fingerprint:
-                return native_row(series, int(columns.ts[row]), float(columns.value[row]))
-        return payload
 
     def _letter(
         self, records: Records, message: int, reason: Reason, detail: str, *, row: bytes | None
     ) -> DeadLetter:
+        # The same line is let through once in a while.
+        _log.warning("dead letters", source=self.of.settings.topic, reason=reason.value)
         return DeadLetter(
             source=self.of.settings.topic,
             partition=self.of.partition,

@@ -248,9 +248,14 @@ def test_kills_while_a_producer_goes_on(kafka_brokers, flow_topic, tmp_path: Pat
             assert killed_after(run, rng.uniform(0.5, 3.5)), log.read_text()[-2000:]
         kills_with_checkpoint += bool(whole_checkpoints(state, SHARDS))
     assert kills_with_checkpoint >= KILLS / 2
+    killed = run_number(state)
     with process(config, workers=workers, log=log) as run:
         producer.join(60)
-        wait_until(lambda: is_done(tmp_path), timeout_s=60, what="the end of the stream")
+        wait_until(
+            lambda: run_number(state) > killed and is_done(tmp_path),
+            timeout_s=60,
+            what="the end of the stream",
+        )
         stop(run, signal.SIGTERM, log)
     expected = replayed(tmp_path)
     assert expected

@@ -5,7 +5,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.series.identity import Series
-from engine.series.slots import SlotTable, find_fingerprints, insert_fingerprints
+from engine.series.slots import (
+    PackedSeries,
+    SlotTable,
+    find_fingerprints,
+    insert_fingerprints,
+)
 
 
 def made(*names):
@@ -54,7 +59,7 @@ def test_slots_are_given_in_order_of_first_sight(calls, limit):
         assert len(table) == len(twin)
     everything = made(*(f"m{number}" for number in range(301)))
     assert slots_of(table, everything) == [twin.get(series, -1) for series in everything]
-    assert table.series == list(twin)
+    assert list(table.series) == list(twin)
 
 
 def test_a_refused_series_does_not_push_out_a_watched_one():
@@ -70,3 +75,39 @@ def test_the_table_grows():
     for begin in range(0, 5000, 7):
         table.add(series[begin : begin + 7])
     assert slots_of(table, series) == list(range(5000))
+
+
+LABELS = st.dictionaries(st.text(min_size=1, max_size=8), st.text(max_size=40), max_size=5)
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(
+    st.lists(st.lists(st.builds(Series.of, st.text(max_size=8), LABELS), max_size=4), max_size=6)
+)
+def test_packed_series_come_back_as_they_were(calls):
+    packed, twin = PackedSeries(), []
+    for call in calls:
+        packed.extend(call)
+        twin += call
+        assert packed[len(twin) - len(call) :] == call
+    assert list(packed) == twin
+    assert [packed[place] for place in reversed(range(len(twin)))] == twin[::-1]
+    assert PackedSeries.unpacked(packed.packed(), len(packed)) == twin
+
+
+def test_packed_series_are_more_than_are_kept_at_hand():
+    series = made(*(f"m{number}" for number in range(3000)))
+    packed = PackedSeries()
+    packed.extend(series)
+    assert list(packed) == series
+    assert list(packed) == series
+
+
+def test_what_was_packed_does_not_change_with_what_follows():
+    packed = PackedSeries()
+    packed.extend(made("a", "b"))
+    early = packed.packed()
+    before = early.tobytes()
+    packed.extend(made(*(f"m{number}" for number in range(3000))))
+    assert early.tobytes() == before
+    assert PackedSeries.unpacked(early, 2) == made("a", "b")
