@@ -24,6 +24,7 @@ LAYERS = (
     ("engine.pipeline",),
     ("engine.sources", "engine.sinks"),
     ("engine.rules",),
+    ("engine.promql",),
     ("engine.detectors",),
     ("engine.drift",),
     ("engine.series",),

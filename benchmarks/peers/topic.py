@@ -7,7 +7,6 @@ import time
 
 import numpy as np
 from confluent_kafka import Consumer, Producer, TopicPartition
-from job import BOUND_SQUARED, FIRST_VARIANCE, WEIGHT
 from load import INTERVAL_MS, PARTITIONS, columns, make_topic, series_texts
 
 GROUP = "streamgauge-peers"
@@ -21,21 +20,6 @@ def values(rows: int, series: int) -> np.ndarray:
     _, _, value = columns(rows, series, begin_ms=0)
     value[::SPIKE_EVERY] += SPIKE
     return value
-
-
-def alerts_expected(value: np.ndarray, series: int) -> int:
-    """Alerts that the job has to find in these values, all series at a time."""
-    mean = value[:series].copy()
-    variance = np.full(len(mean), FIRST_VARIANCE)
-    alerts = 0
-    for begin in range(series, len(value), series):
-        seen = value[begin : begin + series]
-        off = seen - mean[: len(seen)]
-        squared = off * off
-        alerts += int(np.count_nonzero(squared > BOUND_SQUARED * variance[: len(seen)]))
-        mean[: len(seen)] += WEIGHT * off
-        variance[: len(seen)] = (1.0 - WEIGHT) * (variance[: len(seen)] + WEIGHT * squared)
-    return alerts
 
 
 def fill(brokers: str, rows: int, series: int) -> str:

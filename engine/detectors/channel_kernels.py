@@ -2,7 +2,7 @@
 
 A channel is a quantity watched over time (the value itself, its moving mean, its residual to the
 daily rhythm, ...). It keeps a robust level and spread and the extremes of three blocks of rows, so
-that "outside the range of the last 4096 to 6144 values" costs eight numbers of memory.
+that "outside the range of the last 4096 to 6144 values" costs nine numbers of memory.
 
 Ranges as a signal: Ahmad et al., "Unsupervised real-time anomaly detection for streaming data",
 Neurocomputing 2017 (spatial anomalies).
@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from engine.kernels.jit import in_place
 
-LEVEL, SPREAD, COUNT = 0, 1, 2
+# Columns of a channel; its count is among the series' tallies, at the channel's number.
+LEVEL, SPREAD = 0, 1
 BLOCKS = 3
-LOW = 3  # and the next two: minimum of the block being filled and of the two before it
+LOW = 2  # and the next two: minimum of the block being filled and of the two before it
 HIGH = LOW + BLOCKS  # and the next two: maximum
 CHANNEL_WIDTH = HIGH + BLOCKS
 
@@ -26,6 +27,9 @@ WARM_UP_ROWS = 128
 
 BLOCK_ROWS = 2048
 """Rows of one block of extremes."""
+
+COUNT_MAX = 4 * BLOCK_ROWS
+"""Counts start again a block below this, for beyond every limit only whole blocks matter."""
 
 MEMORY_ROWS = 4096.0
 """Memory of level and spread: plain means up to so many rows, then exponential forgetting."""
@@ -49,28 +53,22 @@ SOFTNESS_SPREADS = 2.0
 @in_place
 def low_of(row: NDArray[np.float64], channel: int) -> float:
     """Smallest value remembered; inf for an empty channel."""
-    return min(
-        row[channel + LOW],
-        row[channel + LOW + 1],
-        row[channel + LOW + 2],
-    )
+    at = channel * CHANNEL_WIDTH + LOW
+    return min(row[at], row[at + 1], row[at + 2])
 
 
 @in_place
 def high_of(row: NDArray[np.float64], channel: int) -> float:
     """Largest value remembered; -inf for an empty channel."""
-    return max(
-        row[channel + HIGH],
-        row[channel + HIGH + 1],
-        row[channel + HIGH + 2],
-    )
+    at = channel * CHANNEL_WIDTH + HIGH
+    return max(row[at], row[at + 1], row[at + 2])
 
 
 @in_place
-def tame(row: NDArray[np.float64], channel: int, value: float) -> float:
+def tame(row: NDArray[np.float64], tallies: NDArray[np.int16], channel: int, value: float) -> float:
     """Bring a wild value back to REACH_SPREADS outside the range of a warm channel."""
-    spread = row[channel + SPREAD]
-    if row[channel + COUNT] < WARM_UP_ROWS or spread == 0.0:
+    spread = row[channel * CHANNEL_WIDTH + SPREAD]
+    if tallies[channel] < WARM_UP_ROWS or spread == 0.0:
         return value
     reach = REACH_SPREADS * spread
     return min(
@@ -80,15 +78,19 @@ def tame(row: NDArray[np.float64], channel: int, value: float) -> float:
 
 
 @in_place
-def novelty_of(row: NDArray[np.float64], channel: int, value: float) -> float:
+def novelty_of(
+    row: NDArray[np.float64], tallies: NDArray[np.int16], channel: int, value: float
+) -> float:
     """How far a value is outside the remembered range.
 
     Parameters
     ----------
     row : float64[...]
-        A series' state.
+        A series' state; its channels, CHANNEL_WIDTH numbers each, come first.
+    tallies : int16[...]
+        Its small whole numbers; the channels' counts come first.
     channel : int
-        Where the channel's CHANNEL_WIDTH numbers begin in it.
+        Number of the channel.
     value : float
         Finite.
 
@@ -97,48 +99,61 @@ def novelty_of(row: NDArray[np.float64], channel: int, value: float) -> float:
     float
         0 inside the range and while warming up, towards 1 far outside; 1 if the spread is 0.
     """
-    if row[channel + COUNT] < WARM_UP_ROWS:
+    count = tallies[channel]
+    if count < WARM_UP_ROWS:
         return 0.0
     low, high = low_of(row, channel), high_of(row, channel)
     excess = max(value - high, low - value)
     if excess <= 0.0:
         return 0.0
-    if row[channel + COUNT] < RANGE_ROWS:
+    if count < RANGE_ROWS:
         # What the extremes of RANGE_ROWS values of an exponential tail would have added by now.
-        seen = math.log(row[channel + COUNT])
+        seen = math.log(np.float64(count))
         excess -= GROWTH * (high - low) * (LOG_RANGE_ROWS / seen - 1.0)
         if excess <= 0.0:
             return 0.0
-    return excess / (excess + SOFTNESS_SPREADS * row[channel + SPREAD])
+    return excess / (excess + SOFTNESS_SPREADS * row[channel * CHANNEL_WIDTH + SPREAD])
 
 
 @in_place
-def learn(row: NDArray[np.float64], channel: int, value: float, pace: float) -> None:
+def learn_extremes(row: NDArray[np.float64], channel: int, count: int, value: float) -> None:
+    """Let a value widen the block being filled; at a block's end let all blocks grow older."""
+    low, high = channel * CHANNEL_WIDTH + LOW, channel * CHANNEL_WIDTH + HIGH
+    if count % BLOCK_ROWS == 0 and count > 0:
+        for block in (2, 1):
+            row[low + block] = row[low + block - 1]
+            row[high + block] = row[high + block - 1]
+        row[low] = np.inf
+        row[high] = -np.inf
+    row[low] = min(row[low], value)
+    row[high] = max(row[high], value)
+
+
+@in_place
+def learn(
+    row: NDArray[np.float64],
+    tallies: NDArray[np.int16],
+    channel: int,
+    value: float,
+    pace: float,
+) -> None:
     """Move a channel's level, spread and extremes.
 
     Parameters
     ----------
-    row : float64[...]
-        A series' state.
-    channel : int
-        Where the channel's CHANNEL_WIDTH numbers begin in it.
+    row, tallies, channel
+        As of `novelty_of`.
     value : float
         Finite; what is far from the level moves level and spread as a value at
         OUTLIER_SPREADS would.
     pace : float
         Speed at which level and spread adapt; 1 is the usual one.
     """
-    count = row[channel + COUNT]
-    if int(count) % BLOCK_ROWS == 0 and count > 0.0:
-        for block in (2, 1):
-            row[channel + LOW + block] = row[channel + LOW + block - 1]
-            row[channel + HIGH + block] = row[channel + HIGH + block - 1]
-        row[channel + LOW] = np.inf
-        row[channel + HIGH] = -np.inf
-    row[channel + LOW] = min(row[channel + LOW], value)
-    row[channel + HIGH] = max(row[channel + HIGH], value)
-    level = row[channel + LEVEL] if count > 0.0 else value
-    spread = row[channel + SPREAD]
+    count = int(tallies[channel])
+    learn_extremes(row, channel, count, value)
+    at = channel * CHANNEL_WIDTH
+    level = row[at + LEVEL] if count > 0 else value
+    spread = row[at + SPREAD]
     weight = 1.0 / (count + 1.0) if count < MEMORY_ROWS else 1.0 / MEMORY_ROWS
     deviation = value - level
     if count >= WARM_UP_ROWS:
@@ -146,14 +161,21 @@ def learn(row: NDArray[np.float64], channel: int, value: float, pace: float) -> 
         limit = OUTLIER_SPREADS * spread
         if limit > 0.0:
             deviation = min(max(deviation, -limit), limit)
-    row[channel + LEVEL] = level + weight * deviation
-    row[channel + SPREAD] = spread + weight * (abs(deviation) - spread)
-    row[channel + COUNT] = count + 1.0
+    row[at + LEVEL] = level + weight * deviation
+    row[at + SPREAD] = spread + weight * (abs(deviation) - spread)
+    count += 1
+    tallies[channel] = count if count < COUNT_MAX else COUNT_MAX - BLOCK_ROWS
 
 
 @in_place
-def observe(row: NDArray[np.float64], channel: int, value: float, pace: float) -> float:
+def observe(
+    row: NDArray[np.float64],
+    tallies: NDArray[np.int16],
+    channel: int,
+    value: float,
+    pace: float,
+) -> float:
     """Novelty of a value by what was known before; then learn it (see `learn`)."""
-    novelty = novelty_of(row, channel, value)
-    learn(row, channel, tame(row, channel, value), pace)
+    novelty = novelty_of(row, tallies, channel, value)
+    learn(row, tallies, channel, tame(row, tallies, channel, value), pace)
     return novelty

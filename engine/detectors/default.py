@@ -13,10 +13,19 @@ from engine.detectors.calibration_kernels import (
     HISTOGRAM_BINS,
     calibrate,
 )
-from engine.detectors.default_kernels import EMPTY_ROW, NEVER_NS, ROW_WIDTH, score_rows
+from engine.detectors.default_kernels import EMPTY_ROW, NEVER_NS, TALLIES, score_rows
 from engine.detectors.protocol import Scores
-from engine.detectors.rhythm_kernels import BINS
+from engine.detectors.rhythm_kernels import BINS, VISITS_WIDTH
 from engine.errors import StateError
+from engine.series.reserved import SlotArrays
+
+_EMPTY: dict[str, NDArray[Any]] = {
+    "rows": EMPTY_ROW,
+    "tallies": np.zeros(TALLIES, np.int16),
+    "rhythm": np.zeros(BINS, np.float32),
+    "visits": np.zeros(VISITS_WIDTH, np.uint8),
+    "last_ts": np.array(NEVER_NS),
+}
 
 
 class DefaultDetector:
@@ -44,20 +53,25 @@ class DefaultDetector:
     """
 
     name: Final = "default"
-    version: Final = 1
+    version: Final = 2
 
     def __init__(self, *, false_alarms_per_day: float, slots: int = 0) -> None:
         self._alarms_per_bucket = false_alarms_per_day / BUCKETS_PER_DAY
-        self._slots: dict[str, NDArray[Any]] = _empty_slots(slots)
+        self._slots = SlotArrays(_EMPTY)
+        self._slots.grow(slots)
         self._pool: dict[str, NDArray[Any]] = {
             "clock": np.zeros(CLOCK_WIDTH, np.int64),
             "counts": np.zeros((2, HISTOGRAM_BINS), np.int64),
             "boundary": np.array(DEFAULT_BOUNDARY),
         }
 
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """Live state: by slot ``rows, rhythm, visits, last_ts``; pooled the rest."""
-        return {**self._slots, **self._pool}
+    def by_slot(self) -> dict[str, NDArray[Any]]:
+        """Live state of the slots: ``rows, tallies, rhythm, visits, last_ts``."""
+        return self._slots.arrays()
+
+    def pooled(self) -> dict[str, NDArray[Any]]:
+        """Live state of all together: ``clock, counts, boundary``."""
+        return dict(self._pool)
 
     def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
         """Take over copies of a snapshot's arrays.
@@ -67,26 +81,19 @@ class DefaultDetector:
         StateError
             If a name, a type or a shape is not that of this version.
         """
-        own = self.arrays()
-        if arrays.keys() != own.keys():
+        pool = {name: arrays[name] for name in self._pool if name in arrays}
+        shapes = {name: (array.dtype, array.shape) for name, array in pool.items()}
+        if shapes != {name: (array.dtype, array.shape) for name, array in self._pool.items()}:
             raise StateError(f"detector {self.name}: the snapshot holds {sorted(arrays)}")
-        lengths = {len(arrays[name]) for name in self._slots}
-        for name, array in arrays.items():
-            shape = array.shape[1:] if name in self._slots else array.shape
-            wanted = own[name].shape[1:] if name in self._slots else own[name].shape
-            if array.dtype != own[name].dtype or shape != wanted or len(lengths) != 1:
-                raise StateError(f"detector {self.name}: {name} is {array.dtype}{array.shape}")
-        self._slots = {name: arrays[name].copy() for name in self._slots}
-        self._pool = {name: arrays[name].copy() for name in self._pool}
+        try:
+            self._slots.restore({name: arrays[name] for name in arrays if name not in pool})
+        except ValueError as error:
+            raise StateError(f"detector {self.name}: the snapshot holds {error}") from error
+        self._pool = {name: array.copy() for name, array in pool.items()}
 
-    def grow(self, slots: int) -> None:
+    def grow(self, slots: int, limit: int = 0) -> None:
         """Make room for at least so many slots; new ones have seen nothing."""
-        missing = slots - len(self._slots["last_ts"])
-        if missing > 0:
-            more = _empty_slots(missing)
-            self._slots = {
-                name: np.concatenate([array, more[name]]) for name, array in self._slots.items()
-            }
+        self._slots.grow(slots, limit)
 
     def score(
         self,
@@ -102,7 +109,15 @@ class DefaultDetector:
         scores = np.empty((5, len(slot)))
         own, pool = self._slots, self._pool
         score_rows(
-            own["rows"], own["rhythm"], own["visits"], own["last_ts"], slot, ts, value, scores
+            own["rows"],
+            own["tallies"],
+            own["rhythm"],
+            own["visits"],
+            own["last_ts"],
+            slot,
+            ts,
+            value,
+            scores,
         )
         order = np.argsort(ts // CALIBRATION_BUCKET_NS, kind="stable")
         alarms = self._alarms_per_bucket * share
@@ -110,14 +125,5 @@ class DefaultDetector:
         return Scores(*scores)
 
 
-def _empty_slots(slots: int) -> dict[str, NDArray[Any]]:
-    return {
-        "rows": np.tile(EMPTY_ROW, (slots, 1)),
-        "rhythm": np.zeros((slots, BINS), np.float32),
-        "visits": np.zeros((slots, BINS), np.uint8),
-        "last_ts": np.full(slots, NEVER_NS, np.int64),
-    }
-
-
-BYTES_PER_SERIES: Final = 8 * ROW_WIDTH + 5 * BINS + 8
-"""Memory of one series: its row, its rhythm, its last timestamp."""
+BYTES_PER_SERIES: Final = sum(row.nbytes for row in _EMPTY.values())
+"""Memory of one series."""

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from engine.detectors.channel_kernels import (
     BLOCKS,
     CHANNEL_WIDTH,
-    COUNT,
     HIGH,
     LEVEL,
     LOW,
@@ -30,39 +29,38 @@ from engine.kernels.jit import in_place
 NEVER_NS = np.iinfo(np.int64).min
 """`last_ts` of a slot that has seen nothing."""
 
-# Columns of a series' row; the channels follow them.
-ORIGIN = 0  # the first value; all else is relative to it
-UNIT = 1  # power of two near the spread: what the rhythm's float32 are multiples of; 0: unknown
-PREVIOUS_VALUE = 2  # relative to the origin
-PREVIOUS = 3  # the last watched quantity: the value, or a counter's rate
-ROWS = 4  # rows watched since the (re)start
-FAST_MEAN = 5
-FAST_DEVIATION = 6
-INTERVAL = 7  # running mean of the time between rows, ns
-VISIT_SUM = 8  # of the time-of-day bin being visited
-VISIT_ROWS = 9
-VISIT_PERIOD = 10  # its number since the epoch
-LOUDNESS = 11  # running mean of the summed signals
-PEAK = 12  # the last reported score
-PEAK_AGE = 13  # rows since then
-STATE = 14
-STATE_ROWS = 15  # rows for which the state has been high
-CLIMB = 16  # evidence for a counter: rises minus penalties for falls
-SCALARS = 17
+# Channels, by number: they come first in a series' row, and their counts in its tallies.
+VALUE, RESIDUAL, MOVING_MEAN, MOVING_DEVIATION, STEP = range(5)
+CHANNELS = 5
 
-VALUE = SCALARS
-RESIDUAL = VALUE + CHANNEL_WIDTH
-MOVING_MEAN = RESIDUAL + CHANNEL_WIDTH
-MOVING_DEVIATION = MOVING_MEAN + CHANNEL_WIDTH
-STEP = MOVING_DEVIATION + CHANNEL_WIDTH
-CHANNELS = (VALUE, RESIDUAL, MOVING_MEAN, MOVING_DEVIATION, STEP)
-ROW_WIDTH = STEP + CHANNEL_WIDTH
+# The other columns of a row.
+ORIGIN = CHANNELS * CHANNEL_WIDTH  # the first value; all else is relative to it
+UNIT = ORIGIN + 1  # power of two near the spread, which rhythms are multiples of; 0: unknown
+PREVIOUS_VALUE = ORIGIN + 2  # relative to the origin
+PREVIOUS = ORIGIN + 3  # the last watched quantity: the value, or a counter's rate
+FAST_MEAN = ORIGIN + 4
+FAST_DEVIATION = ORIGIN + 5
+INTERVAL = ORIGIN + 6  # running mean of the time between rows, ns
+VISIT_SUM = ORIGIN + 7  # of the time-of-day bin being visited
+VISIT_ROWS = ORIGIN + 8
+VISIT_PERIOD = ORIGIN + 9  # its number since the epoch
+LOUDNESS = ORIGIN + 10  # running mean of the summed signals
+PEAK = ORIGIN + 11  # the last reported score
+STATE = ORIGIN + 12
+CLIMB = ORIGIN + 13  # evidence for a counter: rises minus penalties for falls
+ROW_WIDTH = ORIGIN + 14
+
+# The other tallies; both stop where more would mean the same.
+PEAK_AGE = CHANNELS  # rows since the last reported score
+STATE_ROWS = CHANNELS + 1  # rows for which the state has been high
+TALLIES = CHANNELS + 2
 
 EMPTY_ROW = np.zeros(ROW_WIDTH)
-"""State of a series that has seen nothing."""
-for _channel in CHANNELS:
-    EMPTY_ROW[_channel + LOW : _channel + LOW + BLOCKS] = np.inf
-    EMPTY_ROW[_channel + HIGH : _channel + HIGH + BLOCKS] = -np.inf
+"""State of a series that has seen nothing; its tallies are 0."""
+for _channel in range(CHANNELS):
+    _at = _channel * CHANNEL_WIDTH
+    EMPTY_ROW[_at + LOW : _at + LOW + BLOCKS] = np.inf
+    EMPTY_ROW[_at + HIGH : _at + HIGH + BLOCKS] = -np.inf
 
 LARGEST = 1e300
 """Larger values are treated as no number: their sums and multiples could overflow."""
@@ -83,7 +81,7 @@ LOUDNESS_WEIGHT = 1.0 / 430.0
 DAMPING = 3.0
 """A score is the summed signals divided by 1 + DAMPING * loudness."""
 
-HUSH_ROWS = 100.0
+HUSH_ROWS = 100
 """For so many rows after a reported score only a higher one is reported."""
 
 STATE_WEIGHT = 0.1
@@ -94,7 +92,7 @@ STATE_LIMIT = 12.0
 
 STATE_HIGH = 3.0
 SLOW_PACE = 0.125
-STATE_PATIENCE_ROWS = 1000.0
+STATE_PATIENCE_ROWS = 1000
 CATCH_UP_PACE = 16.0
 """While the state is at least STATE_HIGH, level and spread adapt at SLOW_PACE, lest they absorb an
 incident; after STATE_PATIENCE_ROWS at CATCH_UP_PACE, for it is the new normal."""
@@ -109,12 +107,16 @@ series becomes a counter, below 0 a gauge again; thousands of rises make a settl
 
 @in_place
 def clear_slot(
-    row: NDArray[np.float64], rhythm: NDArray[np.float32], visits: NDArray[np.uint8]
+    row: NDArray[np.float64],
+    tallies: NDArray[np.int16],
+    rhythm: NDArray[np.float32],
+    visits: NDArray[np.uint8],
 ) -> None:
     """Start a series anew, keeping only the origin and the evidence for a counter."""
     for column in range(ROW_WIDTH):
         if column not in (ORIGIN, CLIMB):
             row[column] = EMPTY_ROW[column]
+    tallies[:] = 0
     visits[:] = 0
     rhythm[:] = 0.0
 
@@ -168,38 +170,39 @@ def learn_rhythm(
 @in_place
 def deviation_in_spreads(row: NDArray[np.float64], channel: int, value: float) -> float:
     """Distance from the channel's level in spreads, at most STATE_LIMIT."""
-    distance = abs(value - row[channel + LEVEL])
-    spread = row[channel + SPREAD]
+    distance = abs(value - row[channel * CHANNEL_WIDTH + LEVEL])
+    spread = row[channel * CHANNEL_WIDTH + SPREAD]
     if distance >= STATE_LIMIT * spread:
         return STATE_LIMIT if distance > 0.0 else 0.0
     return distance / spread
 
 
 @in_place
-def watch_state(row: NDArray[np.float64], deviation: float) -> float:
-    """Follow the deviation with the state (`row` is one row of scalars); give the pace to learn."""
+def watch_state(row: NDArray[np.float64], tallies: NDArray[np.int16], deviation: float) -> float:
+    """Follow the deviation with the state; give the pace to learn."""
     row[STATE] += STATE_WEIGHT * (deviation - 1.0 - row[STATE])
     if row[STATE] < STATE_HIGH:
-        row[STATE_ROWS] = 0.0
+        tallies[STATE_ROWS] = 0
         return 1.0
-    row[STATE_ROWS] += 1.0
-    return SLOW_PACE if row[STATE_ROWS] < STATE_PATIENCE_ROWS else CATCH_UP_PACE
+    tallies[STATE_ROWS] = min(tallies[STATE_ROWS] + 1, STATE_PATIENCE_ROWS)
+    return SLOW_PACE if tallies[STATE_ROWS] < STATE_PATIENCE_ROWS else CATCH_UP_PACE
 
 
 @in_place
-def hush(row: NDArray[np.float64], score: float) -> float:
+def hush(row: NDArray[np.float64], tallies: NDArray[np.int16], score: float) -> float:
     """Let a score through if it tops the last reported one or that is long past; else 0."""
-    row[PEAK_AGE] += 1.0
-    if score <= 0.0 or (score <= row[PEAK] and row[PEAK_AGE] <= HUSH_ROWS):
+    tallies[PEAK_AGE] = min(tallies[PEAK_AGE] + 1, HUSH_ROWS + 1)
+    if score <= 0.0 or (score <= row[PEAK] and tallies[PEAK_AGE] <= HUSH_ROWS):
         return 0.0
     row[PEAK] = score
-    row[PEAK_AGE] = 0.0
+    tallies[PEAK_AGE] = 0
     return score
 
 
 @in_place
 def watch(
     row: NDArray[np.float64],
+    tallies: NDArray[np.int16],
     rhythm: NDArray[np.float32],
     visits: NDArray[np.uint8],
     last_ts: int,
@@ -207,12 +210,13 @@ def watch(
     watched: float,
 ) -> tuple[float, float, float, float]:
     """Score a quantity and learn it: onset, expected, lower, upper."""
-    warm = row[VALUE + COUNT] >= WARM_UP_ROWS
+    warm = tallies[VALUE] >= WARM_UP_ROWS
+    spread = row[VALUE * CHANNEL_WIDTH + SPREAD]
     period = ts // BIN_NS
     base = rhythm_at(rhythm, visits, ts, period) * row[UNIT]
     rhythmic = (
-        row[RESIDUAL + COUNT] >= WARM_UP_ROWS
-        and row[RESIDUAL + SPREAD] < RHYTHM_GAIN * row[VALUE + SPREAD]
+        tallies[RESIDUAL] >= WARM_UP_ROWS
+        and row[RESIDUAL * CHANNEL_WIDTH + SPREAD] < RHYTHM_GAIN * spread
         and not math.isnan(base)
     )
     if rhythmic:
@@ -220,36 +224,39 @@ def watch(
         lower, upper = base + low_of(row, RESIDUAL), base + high_of(row, RESIDUAL)
         deviation = deviation_in_spreads(row, RESIDUAL, watched - base)
     else:
-        expected = row[VALUE + LEVEL]
+        expected = row[VALUE * CHANNEL_WIDTH + LEVEL]
         lower, upper = low_of(row, VALUE), high_of(row, VALUE)
         deviation = deviation_in_spreads(row, VALUE, watched)
-    pace = watch_state(row, deviation) if warm else 1.0
-    tamed = tame(row, VALUE, watched)
-    learn_rhythm(row, rhythm, visits, period, tamed, row[VALUE + SPREAD])
-    total = observe(row, VALUE, watched, pace)
+    pace = watch_state(row, tallies, deviation) if warm else 1.0
+    tamed = tame(row, tallies, VALUE, watched)
+    learn_rhythm(row, rhythm, visits, period, tamed, spread)
+    total = observe(row, tallies, VALUE, watched, pace)
     if not math.isnan(base):
-        residual_novelty = observe(row, RESIDUAL, tamed - base, pace)
+        residual_novelty = observe(row, tallies, RESIDUAL, tamed - base, pace)
         if rhythmic:
             total += residual_novelty
-    total += watch_neighbours(row, ts - last_ts, tamed)
+    total += watch_neighbours(row, tallies, ts - last_ts, tamed)
     score = total / (1.0 + DAMPING * row[LOUDNESS])
     row[LOUDNESS] += LOUDNESS_WEIGHT * (total - row[LOUDNESS])
-    row[ROWS] += 1.0
     if not warm:
         return -1.0, np.nan, np.nan, np.nan
-    return hush(row, score), expected, lower, upper
+    return hush(row, tallies, score), expected, lower, upper
 
 
 @in_place
 def watch_neighbours(
     row: NDArray[np.float64],
+    tallies: NDArray[np.int16],
     pause: int,
     watched: float,
 ) -> float:
-    """Novelty of what compares a row with the rows just before: step, moving mean, deviation."""
+    """Novelty of what compares a row with the rows just before: step, moving mean, deviation.
+
+    The row's value has been learned already: a count of one says that it is the first.
+    """
     step = watched - row[PREVIOUS]
     row[PREVIOUS] = watched
-    if row[ROWS] == 0.0:
+    if tallies[VALUE] == 1:
         row[FAST_MEAN] = watched
         return 0.0
     gap = row[INTERVAL] > 0.0 and pause > GAP_INTERVALS * row[INTERVAL]
@@ -261,16 +268,17 @@ def watch_neighbours(
     deviation = watched - row[FAST_MEAN]
     row[FAST_MEAN] += FAST_WEIGHT * deviation
     row[FAST_DEVIATION] += FAST_WEIGHT * (abs(deviation) - row[FAST_DEVIATION])
-    total = observe(row, MOVING_MEAN, row[FAST_MEAN], 1.0)
-    total += observe(row, MOVING_DEVIATION, row[FAST_DEVIATION], 1.0)
+    total = observe(row, tallies, MOVING_MEAN, row[FAST_MEAN], 1.0)
+    total += observe(row, tallies, MOVING_DEVIATION, row[FAST_DEVIATION], 1.0)
     if not gap:
-        total += observe(row, STEP, step, 1.0)
+        total += observe(row, tallies, STEP, step, 1.0)
     return total
 
 
 @in_place
 def score_row(
     row: NDArray[np.float64],
+    tallies: NDArray[np.int16],
     rhythm: NDArray[np.float32],
     visits: NDArray[np.uint8],
     last_ts: int,
@@ -289,16 +297,16 @@ def score_row(
     previous = row[PREVIOUS_VALUE]
     step = offset - previous
     if watch_climb(row, step):
-        clear_slot(row, rhythm, visits)
+        clear_slot(row, tallies, rhythm, visits)
     row[PREVIOUS_VALUE] = offset
     if not is_counter(row[CLIMB]):
-        onset, expected, lower, upper = watch(row, rhythm, visits, last_ts, ts, offset)
+        onset, expected, lower, upper = watch(row, tallies, rhythm, visits, last_ts, ts, offset)
         shift = row[ORIGIN]
         return onset, shift + expected, shift + lower, shift + upper
     seconds = (ts - last_ts) * 1e-9
     if step < 0.0 or seconds <= 0.0 or step > LARGEST * seconds:
         return -1.0, np.nan, np.nan, np.nan
-    onset, expected, lower, upper = watch(row, rhythm, visits, last_ts, ts, step / seconds)
+    onset, expected, lower, upper = watch(row, tallies, rhythm, visits, last_ts, ts, step / seconds)
     shift = row[ORIGIN] + previous
     return onset, shift + seconds * expected, shift + seconds * lower, shift + seconds * upper
 
@@ -306,6 +314,7 @@ def score_row(
 @in_place
 def score_rows(
     rows: NDArray[np.float64],
+    tallies: NDArray[np.int16],
     rhythm: NDArray[np.float32],
     visits: NDArray[np.uint8],
     last_ts: NDArray[np.int64],
@@ -319,8 +328,8 @@ def score_rows(
     Parameters
     ----------
     rows : float64[slots, ROW_WIDTH]
-        State, as are `rhythm` (float32[slots, BINS]), `visits` (uint8[slots, BINS]) and
-        `last_ts` (int64[slots], NEVER_NS at first).
+        State, as are `tallies` (int16[slots, TALLIES]), `rhythm` (float32[slots, BINS]), `visits`
+        (uint8[slots, VISITS_WIDTH]) and `last_ts` (int64[slots], NEVER_NS at first).
     slot, ts, value : int32[n], int64[n], float64[n]
         Samples; those of a slot in order of time (ns since the epoch).
     scores : float64[5, n]
@@ -334,7 +343,7 @@ def score_rows(
         scores[2, i] = scores[3, i] = scores[4, i] = np.nan
         if abs(value[i]) <= LARGEST:
             onset, expected, lower, upper = score_row(
-                rows[s], rhythm[s], visits[s], last_ts[s], ts[i], value[i]
+                rows[s], tallies[s], rhythm[s], visits[s], last_ts[s], ts[i], value[i]
             )
             last_ts[s] = ts[i]
             scores[0, i] = onset

@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 from engine.detectors.protocol import Scores
 from engine.errors import StateError
 from engine.kernels.jit import in_place
+from engine.series.reserved import SlotArrays
+
+_EMPTY = {"mean": np.zeros(()), "variance": np.zeros(()), "seen": np.zeros((), np.int64)}
 
 
 class EwmaParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -106,15 +109,15 @@ class EwmaDetector:
 
     def __init__(self, params: EwmaParams) -> None:
         self._params = params
-        self._state: dict[str, NDArray[Any]] = {
-            "mean": np.empty(0),
-            "variance": np.empty(0),
-            "seen": np.empty(0, np.int64),
-        }
+        self._state = SlotArrays(_EMPTY)
 
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """Live state by slot: ``mean, variance, seen``."""
-        return dict(self._state)
+    def by_slot(self) -> dict[str, NDArray[Any]]:
+        """Live state of the slots: ``mean, variance, seen``."""
+        return self._state.arrays()
+
+    def pooled(self) -> dict[str, NDArray[Any]]:
+        """Nothing: series know nothing of each other."""
+        return {}
 
     def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
         """Take over copies of a snapshot's arrays.
@@ -124,20 +127,14 @@ class EwmaDetector:
         StateError
             If they are of another layout.
         """
-        found = {name: (array.dtype, array.ndim) for name, array in arrays.items()}
-        own = {name: (array.dtype, array.ndim) for name, array in self._state.items()}
-        if found != own or len({len(array) for array in arrays.values()}) != 1:
-            raise StateError(f"detector {self.name}: the snapshot holds {sorted(arrays)}")
-        self._state = {name: array.copy() for name, array in arrays.items()}
+        try:
+            self._state.restore(arrays)
+        except ValueError as error:
+            raise StateError(f"detector {self.name}: the snapshot holds {error}") from error
 
-    def grow(self, slots: int) -> None:
+    def grow(self, slots: int, limit: int = 0) -> None:
         """Make room for at least so many slots; new ones have seen nothing."""
-        missing = slots - len(self._state["mean"])
-        if missing > 0:
-            self._state = {
-                name: np.concatenate([array, np.zeros(missing, array.dtype)])
-                for name, array in self._state.items()
-            }
+        self._state.grow(slots, limit)
 
     def score(
         self,

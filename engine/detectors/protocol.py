@@ -40,13 +40,16 @@ class Detector(Protocol):
 
     @property
     def version(self) -> int:
-        """Of the meaning and layout of `arrays`; snapshots of another one can't be restored."""
+        """Of the state's meaning and layout; snapshots of another one can't be restored."""
 
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """Live state by name; copy it for a snapshot."""
+    def by_slot(self) -> dict[str, NDArray[Any]]:
+        """Live state with a row for each slot; scoring samples changes only rows of their slots."""
+
+    def pooled(self) -> dict[str, NDArray[Any]]:
+        """Live state that is of no slot; it is copied at every checkpoint and should be small."""
 
     def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
-        """Take over copies of a snapshot's arrays.
+        """Take over copies of a snapshot's arrays, by slot and pooled.
 
         Raises
         ------
@@ -54,8 +57,11 @@ class Detector(Protocol):
             If they are of another layout.
         """
 
-    def grow(self, slots: int) -> None:
-        """Make room for at least so many slots; new ones have seen nothing."""
+    def grow(self, slots: int, limit: int = 0) -> None:
+        """Make room for at least so many slots; new ones have seen nothing.
+
+        `limit` is how many there may be some day: address space for them can be reserved at once.
+        """
 
     def score(
         self,

@@ -17,11 +17,12 @@ from engine.detectors.ewma import EwmaDetector, EwmaParams
 from engine.detectors.protocol import Detector
 from engine.errors import ConfigError, Problem
 from engine.pipeline.plan import DetectorSpec, FlowPlan
+from engine.promql.leaf import Comparison
+from engine.promql.parse import Language, parse_condition
+from engine.promql.selector import parse_selector
 from engine.rules.load import bundled_rules_path, check_rule_file
 from engine.rules.model import AlertRule, RuleGroup
 from engine.rules.plan import ON_ABSENT, Options, plan_rules
-from engine.rules.promql import Comparison, parse_expression
-from engine.rules.selector import parse_selector
 
 
 class NoParams(msgspec.Struct, forbid_unknown_fields=True):
@@ -112,10 +113,8 @@ def make_plan(config: Config, partitions: Sequence[str]) -> FlowPlan:
         config=config,
         partitions=tuple(partitions),
         shards=config.state.shards,
-        detectors=tuple(
-            _detector_spec(number, entry) for number, entry in enumerate(config.detectors)
-        ),
-        rules=plan_rules(groups, _options_by_alert(config)),
+        detectors=detector_specs(config),
+        rules=plan_rules(groups, alert_options(config)),
         lookback_ns=config.rules.lookback_ns,
         limits=config.limits,
         emit=config.scores.emit,
@@ -171,13 +170,11 @@ def _places(config: Config) -> Callable[[str, int | str, int | str], tuple[str, 
     return place
 
 
-def _options_by_alert(config: Config) -> Callable[[AlertRule], Options]:
-    given = {
-        entry.alert: _options(entry, config.rules.max_window_ns) for entry in config.rule_options
-    }
-    held = Options(
-        hold_while=parse_expression(ANOMALY_EXIT, max_window_ns=config.rules.max_window_ns)
-    )
+def alert_options(config: Config) -> Callable[[AlertRule], Options]:
+    """Give a function that finds an alert's options."""
+    language = language_of(config)
+    given = {entry.alert: _options(entry, language) for entry in config.rule_options}
+    held = Options(hold_while=parse_condition(ANOMALY_EXIT, language))
 
     def options_of(rule: AlertRule) -> Options:
         if rule.name not in given and rule.file == BUNDLED_FILE:
@@ -187,7 +184,12 @@ def _options_by_alert(config: Config) -> Callable[[AlertRule], Options]:
     return options_of
 
 
-def _options(entry: RuleOptions, max_window_ns: int) -> Options:
+def language_of(config: Config) -> Language:
+    """Give what expressions take from the configuration."""
+    return Language(config.rules.interval_ns, config.rules.max_window_ns)
+
+
+def _options(entry: RuleOptions, language: Language) -> Options:
     resolve = None
     if entry.resolve_below is not None:
         resolve = Comparison(">=", entry.resolve_below)
@@ -195,13 +197,18 @@ def _options(entry: RuleOptions, max_window_ns: int) -> Options:
         resolve = Comparison("<=", entry.resolve_above)
     hold_while = None
     if entry.hold_while is not None:
-        hold_while = parse_expression(entry.hold_while, max_window_ns=max_window_ns)
+        hold_while = parse_condition(entry.hold_while, language)
     return Options(
         gap_tolerance=entry.gap_tolerance,
         resolve=resolve,
         on_absent=ON_ABSENT[entry.on_absent],
         hold_while=hold_while,
     )
+
+
+def detector_specs(config: Config) -> tuple[DetectorSpec, ...]:
+    """Give the detectors of a configuration, whose names and parameters are checked."""
+    return tuple(_detector_spec(number, entry) for number, entry in enumerate(config.detectors))
 
 
 def _detector_spec(number: int, entry: DetectorConfig) -> DetectorSpec:

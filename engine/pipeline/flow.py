@@ -22,7 +22,6 @@ from engine.pipeline.steps import (
     ToSink,
     batches_of,
 )
-from engine.rules.lane import RuleLane
 from engine.rules.plan import LANES
 from engine.series.blocks import CheckpointId, CheckpointStore
 from engine.series.pieces import split
@@ -89,9 +88,6 @@ def build_flow(parts: FlowParts) -> Dataflow:
     def make_shard(number: int) -> SeriesShard:
         return SeriesShard(number, plan)
 
-    def make_lane(number: int) -> RuleLane:
-        return RuleLane(number, plan.rules, shards=plan.shards, alerts_max=plan.limits.alerts)
-
     shards = StatefulPlan(names=shard_names, store=parts.store, final=parts.final)
     lanes = StatefulPlan(names=lane_names, store=parts.store, final=parts.final)
     observer = parts.observer
@@ -108,7 +104,7 @@ def build_flow(parts: FlowParts) -> Dataflow:
     alerts = op.stateful_batch(
         "rules",
         to_lanes,
-        lambda manifest: LanePart(lanes, manifest, make_lane, OUTPUTS, observer.lane),
+        lambda manifest: LanePart(lanes, manifest, plan.make_lane, OUTPUTS, observer.lane),
     )
     said = op.merge(
         "said",

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from engine.config.schema import Config, LimitsConfig
 from engine.detectors.protocol import Detector
+from engine.promql.selector import Selector
+from engine.rules.lane import RuleLane
 from engine.rules.plan import RulesPlan
-from engine.rules.selector import Selector
 from engine.series.identity import Series
 
 
@@ -45,6 +46,18 @@ class FlowPlan:
     lookback_ns: int
     limits: LimitsConfig
     emit: str
+
+    def make_lane(self, number: int) -> RuleLane:
+        """Make a rule lane."""
+        return RuleLane(
+            number,
+            self.rules,
+            shards=self.shards,
+            alerts_max=self.limits.alerts,
+            series_max=self.limits.series,
+            samples_max=self.limits.window_samples,
+            lookback_ns=self.lookback_ns,
+        )
 
     def detectors_of(self, series: Series) -> int:
         """Which detectors watch a series: bit i for the i-th; one of each name at the most."""

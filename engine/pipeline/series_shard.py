@@ -12,8 +12,8 @@ from engine.clock import elapsed_ns
 from engine.events import DeadLetter, Reason, ScoreBlock, native_row
 from engine.pipeline.plan import FlowPlan
 from engine.pipeline.watch import Watch, Watched
-from engine.rules.lane import Closed
-from engine.rules.leaves import RAW, Found, LeafRows, Leaves
+from engine.rules.leaves import RAW, Leaves
+from engine.rules.queries import Announced, Closed, Found, LeafRows
 from engine.series.columns import Columns
 from engine.series.deltas import Deltas
 from engine.series.identity import Series
@@ -21,6 +21,7 @@ from engine.series.order import ordered
 from engine.series.pending import Pending
 from engine.series.pieces import Definition, Piece, begun_by_detector
 from engine.series.slots import PackedSeries, SlotTable
+from engine.series.snapshot import SnapshotArray, Snapshots, Table
 from engine.series.watermark import NOT_YET, Watermark
 from engine.sources.intake import DeadLetterRate
 
@@ -30,11 +31,25 @@ _READY_PIECES = 32
 _SCORES_EVERY_NS = 1_000_000_000
 """Event time after which scores are due where no tick is; neither shows in what is said."""
 
+_NEWEST = "|newest|"
+"""In the names of the leaves' arrays that `Newest` gives."""
+
 
 def series_max(limit: int, shards: int) -> int:
     """A shard's part of the limit, with room for the chance of hashing (four deviations)."""
     mean = limit / shards
     return limit if shards == 1 else ceil(mean + 4 * sqrt(mean))
+
+
+def table_of_leaves(arrays: dict[str, NDArray[Any]]) -> tuple[Table, dict[str, NDArray[Any]]]:
+    """Take the leaves' arrays apart: those whose rows change only with their slots, and the rest.
+
+    The newest samples have a row for each slot. All else is the rest, as the pool of windows'
+    samples, in which a chunk goes from one series to another.
+    """
+    newest = {key: array for key, array in arrays.items() if _NEWEST in key}
+    rest = {key: array for key, array in arrays.items() if key not in newest}
+    return Table(newest), rest
 
 
 @dataclass(slots=True)
@@ -73,12 +88,18 @@ class SeriesShard:
         self.watermark = Watermark(len(plan.partitions))
         self.pending = Pending()
         self.deltas = Deltas()
-        self.leaves = Leaves(plan.rules.queries, samples_max=plan.limits.window_samples)
+        self.leaves = Leaves(
+            plan.rules.queries, plan.rules.lanes_of, samples_max=plan.limits.window_samples
+        )
         self.watches = [Watch(spec, plan) for spec in plan.detectors]
+        self._snapshots = Snapshots()
         # The limit is the whole flow's; a shard has its part of it.
         self._rate = DeadLetterRate(ceil(plan.limits.dead_letters_per_second / plan.shards))
         self._handled = NOT_YET
+        self._begun = NOT_YET
         self._gathered = 0
+        # Which pairs of a query and a series the lanes have been told of, in this run.
+        self._announced = np.zeros(0, np.bool_)
 
     def handle(self, pieces: list[Piece]) -> ShardOutput:
         """Take pieces of batches in; handle what the watermark has passed, if it is worth it."""
@@ -108,13 +129,21 @@ class SeriesShard:
             self._handle_through(watermark, output)
         return output
 
-    def state(self) -> tuple[dict[str, NDArray[Any]], Any]:
-        """All state: arrays, copied, and plain values; the moment's, unchanged by what follows."""
-        arrays = {f"pending|{key}": array for key, array in self.pending.arrays().items()}
-        arrays |= {f"deltas|{key}": array.copy() for key, array in self.deltas.arrays().items()}
-        arrays |= {f"leaves|{key}": array.copy() for key, array in self.leaves.arrays().items()}
+    def state(self) -> tuple[dict[str, NDArray[Any] | SnapshotArray], Any]:
+        """All state of this moment, whatever follows: arrays and plain values.
+
+        What has a row for each series is a snapshot, to be read once; the rest is copied.
+        """
+        newest, other_leaves = table_of_leaves(self.leaves.arrays())
+        tables = {watch.key: watch.tables() for watch in self.watches}
+        tables |= {"deltas": [Table(self.deltas.arrays())], "leaves": [newest]}
+        arrays: dict[str, NDArray[Any] | SnapshotArray] = {
+            f"pending|{key}": array for key, array in self.pending.arrays().items()
+        }
+        arrays |= self._snapshots.take(tables)
+        arrays |= {f"leaves|{key}": array.copy() for key, array in other_leaves.items()}
         for watch in self.watches:
-            arrays |= {f"{watch.key}|{key}": array.copy() for key, array in watch.arrays().items()}
+            arrays |= {f"{watch.key}|{key}": array for key, array in watch.arrays().items()}
         arrays["series"] = self.slots.series.packed()
         # Encoded at once, since what it holds goes on changing.
         meta = {
@@ -123,8 +152,9 @@ class SeriesShard:
             "newest": dict(zip(self.plan.partitions, self.watermark.newest, strict=True)),
             "watermark": self.watermark.value,
             "handled": self._handled,
+            "begun": self._begun,
             "leaves": self.leaves.meta(),
-            "watches": {watch.key: watch.meta() for watch in self.watches},
+            "watches": [watch.key for watch in self.watches],
         }
         return arrays, msgspec.Raw(msgspec.msgpack.encode(meta))
 
@@ -148,11 +178,12 @@ class SeriesShard:
             self.watermark.newest[number] = meta["newest"].get(name, NOT_YET)
         self.watermark.value = meta["watermark"]
         self._handled = meta["handled"]
+        self._begun = meta["begun"]
         self.deltas.restore(part("deltas"))
         self.leaves.restore(part("leaves"), meta["leaves"])
         for watch in self.watches:
             if watch.key in meta["watches"]:
-                watch.restore(part(watch.key), meta["watches"][watch.key])
+                watch.restore(part(watch.key))
         self._restore_pending(part("pending"))
 
     def _restore_pending(self, arrays: dict[str, NDArray[Any]]) -> None:
@@ -186,7 +217,8 @@ class SeriesShard:
         slots = np.arange(first_slot, first_slot + len(new), dtype=np.int32)
         lookback = np.full(len(new), self.plan.lookback_ns, np.int64)
         for watch in self.watches:
-            watch.grow([detectors[item.fingerprint] for item in new], lookback)
+            bits = [detectors[item.fingerprint] for item in new]
+            watch.grow(bits, lookback, self.slots.limit)
         self.leaves.grow(lookback)
         self.leaves.add(RAW, slots, new)
         for watch in self.watches:
@@ -267,7 +299,10 @@ class SeriesShard:
         """Handle all rows at or below the watermark and all ticks up to it."""
         slot, columns = self.pending.take_through(watermark)
         rows = ordered(slot, columns.ts, columns.value, columns.flags, len(self.slots))
+        self._snapshots.keep(rows.slot)
         rows = self.deltas.resolve(rows, len(self.slots))
+        if self._begun == NOT_YET and len(rows):
+            self._begun = int(rows.ts.min())
         output.count("handled_rows", len(rows))
         output.count("repeated_rows", rows.repeats)
         output.count("conflicting_rows", rows.conflicts)
@@ -298,20 +333,40 @@ class SeriesShard:
     ) -> None:
         """Address the leaves' results to the lanes that read them."""
         for lane in self.plan.rules.lanes:
-            output.closed[lane] = Closed(self.number, watermark, [])
+            output.closed[lane] = Closed(self.number, watermark, self._begun)
         for result in results:
-            block = self._leaf_rows(result, found)
-            for lane in self.plan.rules.lanes_of[result.query]:
-                output.closed[lane].results.append(block)
+            rows = self._leaf_rows(result, found)
+            for lane in result.lanes:
+                output.closed[lane].results.append(rows)
 
     def _leaf_rows(self, result: Found, found: list[Watched]) -> LeafRows:
-        """Name the series of a query's results; anomalies come with what they were about."""
-        used, index = np.unique(result.slot, return_inverse=True)
-        series = [self.slots.series[number] for number in used.tolist()]
+        """Give a query's results; anomalies come with what they were about."""
         context = None
+        kind = None
         for watch, watched in zip(self.watches, found, strict=True):
             kind = watch.kind_of(result.stream)
             if kind is not None:
-                series = [watch.series(kind, item) for item in series]
                 context = watch.context(watched, result)
-        return LeafRows(result.query, series, index, result.tick, result.value, context)
+                break
+        announced = self._announce(result, None if kind is None else (watch, kind))
+        return LeafRows(
+            self.number, result.interval_ns, result.pair, result.tick, result.value, announced,
+            context,
+        )  # fmt: skip
+
+    def _announce(self, result: Found, made: tuple[Watch, str] | None) -> Announced:
+        """Say what pairs are that occur for the first time; `made` makes series of their slots'."""
+        if len(self._announced) < self.leaves.pairs:
+            room = np.zeros(2 * self.leaves.pairs, np.bool_)
+            room[: len(self._announced)] = self._announced
+            self._announced = room
+        new = ~self._announced[result.pair]
+        if not new.any():
+            return Announced(result.pair[:0], result.query[:0], [])
+        pair, place = np.unique(result.pair[new], return_index=True)
+        self._announced[pair] = True
+        series = [self.slots.series[slot] for slot in result.slot[new][place].tolist()]
+        if made is not None:
+            watch, kind = made
+            series = [watch.series(kind, item) for item in series]
+        return Announced(pair, result.query[new][place], [item.all_labels for item in series])

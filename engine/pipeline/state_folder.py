@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
@@ -11,7 +12,7 @@ from bytewax.recovery import RecoveryConfig, init_db_dir
 from engine.errors import StateError
 from engine.series.blocks import CheckpointStore
 
-LAYOUT_VERSION = 2
+LAYOUT_VERSION = 3
 _RECOVERY_PARTITIONS = 1
 
 
@@ -48,19 +49,13 @@ class StateFolder:
         self.folder = folder
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._lock = self._take_lock()
-            self._check_layout(_Layout(LAYOUT_VERSION, shards, lanes))
-            self.run = self._count_run()
-            self._recovery = folder / "recovery"
-            if not self._recovery.exists():
-                # Made aside and renamed, so that a crash can't leave half a database.
-                fresh = folder / "recovery.new"
-                fresh.mkdir(exist_ok=True)
-                for left_over in fresh.iterdir():
-                    left_over.unlink()
-                init_db_dir(fresh, _RECOVERY_PARTITIONS)
-                fresh.rename(self._recovery)
-            self.checkpoints = CheckpointStore(folder / "checkpoints", parts)
+            with ExitStack() as undo:
+                self._lock = undo.enter_context(self._take_lock())
+                self._check_layout(_Layout(LAYOUT_VERSION, shards, lanes))
+                self.run = self._count_run()
+                self._recovery = self._recovery_database()
+                self.checkpoints = CheckpointStore(folder / "checkpoints", parts)
+                undo.pop_all()  # what is refused is free again; what is not stays locked
         except OSError as error:
             raise StateError(
                 f"state folder {folder} can't be used: {error.strerror}; "
@@ -78,6 +73,18 @@ class StateFolder:
             self.checkpoints.close()
         finally:
             self._lock.close()
+
+    def _recovery_database(self) -> Path:
+        path = self.folder / "recovery"
+        if not path.exists():
+            # Made aside and renamed, so that a crash can't leave half a database.
+            fresh = self.folder / "recovery.new"
+            fresh.mkdir(exist_ok=True)
+            for left_over in fresh.iterdir():
+                left_over.unlink()
+            init_db_dir(fresh, _RECOVERY_PARTITIONS)
+            fresh.rename(path)
+        return path
 
     def _take_lock(self) -> IO[str]:
         file = (self.folder / "lock").open("a+")
@@ -105,11 +112,17 @@ class StateFolder:
             found = msgspec.json.decode(path.read_bytes(), type=_Layout)
         except msgspec.DecodeError as error:
             raise StateError(f"{path} is damaged ({error}); remove the state folder") from error
-        if found != wanted:
+        if (found.version, found.lanes) != (wanted.version, wanted.lanes):
             raise StateError(
-                f"state folder {self.folder} was made with {found.shards} shards and layout "
-                f"{found.version}, not {wanted.shards} and {wanted.version}; set state.shards to "
-                f"{found.shards}, or start anew with another state.dir"
+                f"state folder {self.folder} was made by another version of streamgauge (layout "
+                f"{found.version}, this one has {wanted.version}); start anew with another "
+                "state.dir, or go on with that version"
+            )
+        if found.shards != wanted.shards:
+            raise StateError(
+                f"state folder {self.folder} was made with {found.shards} shards, not "
+                f"{wanted.shards}; set state.shards to {found.shards}, or start anew with another "
+                "state.dir"
             )
 
     def _count_run(self) -> int:

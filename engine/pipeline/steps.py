@@ -13,8 +13,9 @@ from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 from engine.clock import utc_after
 from engine.errors import StreamgaugeError
 from engine.pipeline.series_shard import SeriesShard, ShardOutput
-from engine.rules.lane import Closed, RuleLane
+from engine.rules.lane import RuleLane
 from engine.rules.plan import LANES
+from engine.rules.queries import Closed
 from engine.series.blocks import CheckpointId, CheckpointStore
 from engine.series.pieces import Batch, Piece
 from engine.sinks.lane import Lane

@@ -12,18 +12,21 @@ from engine.detectors.calibration_kernels import CALIBRATION_BUCKET_NS
 from engine.detectors.population import Population
 from engine.detectors.protocol import Scores
 from engine.events import ScoreBlock
-from engine.kernels.jit import kernel
+from engine.kernels.jit import in_place, kernel
 from engine.pipeline.plan import DetectorSpec, FlowPlan
-from engine.rules.leaves import Found
+from engine.rules.queries import Found
 from engine.series.columns import FLAG_STALE
 from engine.series.identity import Series
 from engine.series.order import Rows
 from engine.series.pieces import Begun
+from engine.series.reserved import SlotArrays
+from engine.series.snapshot import Table
 
 KINDS = ("onset", "state", "expected", "lower", "upper")
 """The series a detector makes of each one it watches are named ``anomaly_<kind>``."""
 
 _CONTEXT_WIDTH = 5
+_POPULATION = "population|"
 _MILLISECOND_NS = 1_000_000
 
 
@@ -35,40 +38,45 @@ def latest_alarms(
     ts: NDArray[np.int64],
     rows: NDArray[np.float64],
     onset: NDArray[np.float64],
+    place: NDArray[np.int32],
     remembered: NDArray[np.float64],
     out: NDArray[np.float64],
 ) -> None:
-    """Give for each (tick, slot) the newest row with an alarm at or before the tick.
+    """Give for each (tick, slot) the newest row with an alarm at or before the tick, NaN if none.
 
-    Results come slot by slot with ascending ticks. `rows` and `remembered` (one row for each slot,
-    from before this block) have the columns of `LeafRows.context`.
+    Results come slot by slot with ascending ticks, for one query after the other. `rows` and
+    `remembered` (alarms from before this block; `place` says which is a slot's, -1 none) have the
+    columns of `LeafRows.context`.
     """
     row = 0
     newest = -1
     for i in range(len(tick)):
         s = slot[i]
-        if i == 0 or slot[i - 1] != s:
+        if i == 0 or slot[i - 1] != s or tick[i] < tick[i - 1]:
             row = start[s]
             newest = -1
         while row < start[s + 1] and ts[row] <= tick[i]:
             if onset[row] > 1.0:
                 newest = row
             row += 1
-        out[i] = rows[newest] if newest >= 0 else remembered[s]
+        if newest >= 0:
+            out[i] = rows[newest]
+        elif place[s] >= 0:
+            out[i] = remembered[place[s]]
+        else:
+            out[i] = np.nan
 
 
-@kernel
-def remember_last_alarms(
-    start: NDArray[np.int64],
-    rows: NDArray[np.float64],
-    onset: NDArray[np.float64],
-    remembered: NDArray[np.float64],
+@in_place
+def last_alarms(
+    start: NDArray[np.int64], onset: NDArray[np.float64], last: NDArray[np.int64]
 ) -> None:
-    """Take each slot's last row with an alarm over into `remembered`."""
+    """Write each slot's last row with an alarm into `last`, -1 where it has none."""
     for s in range(len(start) - 1):
+        last[s] = -1
         for row in range(start[s + 1] - 1, start[s] - 1, -1):
             if onset[row] > 1.0:
-                remembered[s] = rows[row]
+                last[s] = row
                 break
 
 
@@ -97,29 +105,30 @@ class Watch:
         self.key = f"watch|{spec.identity}"
         self.detector = spec.make()
         self.population = Population(plan.shards)
-        self._places = np.empty(0, np.int32)
+        # Of each slot: its number among those watched, and among those that have ever alarmed.
+        self._slots = SlotArrays(
+            {"places": np.array(-1, np.int32), "alarm_of": np.array(-1, np.int32)}
+        )
         self._watched = 0
-        self._alarms = np.empty((0, _CONTEXT_WIDTH))
-        self._scored_until = -(2**63)
+        self._alarms = SlotArrays({"alarms": np.full(_CONTEXT_WIDTH, np.nan)})
 
     def meet(self, begun: Begun, *, own: bool) -> None:
         """Hear of series somewhere in the flow; `own` if they are this shard's."""
         self.population.add(begun.get(self.spec.number, {}), own=own)
 
-    def grow(self, detectors: list[int], lookback: NDArray[np.int64]) -> None:
+    def grow(self, detectors: list[int], lookback: NDArray[np.int64], limit: int) -> None:
         """Take on new slots, given which detectors watch each, as bits.
 
-        Writes this match's lookback where it has one.
+        Writes this match's lookback where it has one. `limit` is how many slots there may be.
         """
         chosen = (np.array(detectors, np.int64) >> self.spec.number & 1).astype(np.bool_)
-        places = np.full(len(chosen), -1, np.int32)
-        count = int(chosen.sum())
-        places[chosen] = np.arange(self._watched, self._watched + count, dtype=np.int32)
+        first, count = len(self._slots), int(chosen.sum())
+        self._slots.grow(first + len(chosen), limit)
+        places = np.arange(self._watched, self._watched + count, dtype=np.int32)
+        self._slots["places"][first:][chosen] = places
         self._watched += count
-        self._places = np.concatenate([self._places, places])
-        more = np.full((len(chosen), _CONTEXT_WIDTH), np.nan)
-        self._alarms = np.concatenate([self._alarms, more])
-        self.detector.grow(self._watched)
+        if count:
+            self.detector.grow(self._watched, limit)
         if self.spec.lookback_ns is not None:
             lookback[chosen] = self.spec.lookback_ns
 
@@ -127,7 +136,7 @@ class Watch:
         self, slots: NDArray[np.int32], series: list[Series], wants: Any
     ) -> list[tuple[str, NDArray[np.int32], list[Series]]]:
         """The series that this detector makes of new ones, by stream, where a query wants them."""
-        mine = self._places[slots] >= 0
+        mine = self._slots["places"][slots] >= 0
         watched = [item for item, is_mine in zip(series, mine.tolist(), strict=True) if is_mine]
         if not watched:
             return []
@@ -154,7 +163,7 @@ class Watch:
 
     def score(self, rows: Rows) -> Watched:
         """Score a block, in as many calls as the share of the budget changes in it."""
-        places = self._places[rows.slot]
+        places = self._slots["places"][rows.slot]
         chosen = np.flatnonzero((places >= 0) & ((rows.flags & FLAG_STALE) == 0))
         if not len(chosen):
             nothing = np.empty(0)
@@ -181,14 +190,32 @@ class Watch:
         onset = watched.streams[self._stream("onset")]
         out = np.empty((len(found.tick), _CONTEXT_WIDTH))
         latest_alarms(
-            found.tick, found.slot, rows.start, rows.ts, watched.context, onset, self._alarms, out
+            found.tick,
+            found.slot,
+            rows.start,
+            rows.ts,
+            watched.context,
+            onset,
+            self._slots["alarm_of"],
+            self._alarms["alarms"],
+            out,
         )
         return out
 
     def remember_alarms(self, watched: Watched) -> None:
         """Keep what each series' newest alarm was about, for later ticks."""
         onset = watched.streams[self._stream("onset")]
-        remember_last_alarms(watched.rows.start, watched.context, onset, self._alarms)
+        if not (onset > 1.0).any():
+            return
+        last = np.empty(len(watched.rows.start) - 1, np.int64)
+        last_alarms(watched.rows.start, onset, last)
+        slots = np.flatnonzero(last >= 0)
+        alarm_of = self._slots["alarm_of"]
+        new = slots[alarm_of[slots] < 0]
+        known = len(self._alarms)
+        alarm_of[new] = np.arange(known, known + len(new), dtype=np.int32)
+        self._alarms.grow(known + len(new), len(self._slots))
+        self._alarms["alarms"][alarm_of[slots]] = watched.context[last[slots]]
 
     def emitted(self, watched: Watched, series: Sequence[Series], emit: str) -> ScoreBlock:
         """The scores that go to the sinks: all, the anomalous ones, or none."""
@@ -210,27 +237,32 @@ class Watch:
             *(getattr(scores, kind)[wanted] for kind in KINDS),
         )
 
+    def tables(self) -> list[Table]:
+        """The live arrays whose rows change only when rows of their slots are scored."""
+        slots = self._slots.arrays()
+        return [
+            Table(slots),
+            Table(self.detector.by_slot(), slots["places"]),
+            Table(self._alarms.arrays(), slots["alarm_of"]),
+        ]
+
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """The live arrays."""
-        return {"alarms": self._alarms, "places": self._places, **self.detector.arrays()}
+        """The other arrays, unchanged by what follows."""
+        arrays = {name: array.copy() for name, array in self.detector.pooled().items()}
+        for name, array in self.population.arrays().items():
+            arrays[_POPULATION + name] = array
+        return arrays
 
-    def meta(self) -> dict[str, Any]:
-        """Everything that is no array."""
-        return {
-            "population": self.population.meta(),
-            "scored_until": self._scored_until,
-            "watched": self._watched,
-        }
-
-    def restore(self, arrays: dict[str, NDArray[Any]], meta: dict[str, Any]) -> None:
+    def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
         """Go on from a checkpoint; all its series must have been added before."""
-        self._alarms = arrays.pop("alarms")
         places = arrays.pop("places")
-        if not np.array_equal(places, self._places):
+        self._slots["alarm_of"][:] = arrays.pop("alarm_of")
+        self._alarms.restore({"alarms": arrays.pop("alarms")})
+        if not np.array_equal(places, self._slots["places"]):
             return  # the match is another one now: this detector warms up anew
+        mine = [name for name in arrays if name.startswith(_POPULATION)]
+        self.population.restore({name.removeprefix(_POPULATION): arrays.pop(name) for name in mine})
         self.detector.restore(arrays)
-        self.population.restore(meta["population"])
-        self._scored_until = meta["scored_until"]
 
     def _stream(self, kind: str) -> str:
         return f"{self.key}|{kind}"

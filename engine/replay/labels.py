@@ -6,8 +6,8 @@ from pathlib import Path
 import msgspec
 
 from engine.errors import UsageError
+from engine.promql.selector import parse_selector
 from engine.replay.episodes import Episode
-from engine.rules.selector import parse_selector
 
 GRACE = timedelta(minutes=30)
 """How long after an incident its alert may still begin to fire: windows look back."""

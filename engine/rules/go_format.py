@@ -11,8 +11,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import Any
 
-Value = str | float | int | bool | Mapping[str, str]
+from engine.rules.template_values import AlertData, Arguments, Byte, Duration, Moment, SafeText
+
+Value = str | float | int | bool | Mapping[str, Any] | Moment | Duration | AlertData | None
 
 _DIRECTIVE = re.compile(
     r"%(?P<flags>[-+# 0]*)(?P<width>[0-9]*)(?:(?P<point>\.)(?P<precision>[0-9]*))?(?P<verb>.?)",
@@ -32,7 +35,21 @@ _ESCAPES = {
     '"': r"\"",
 }
 # What Go can print and this module can't; other wrong pairs are Go's mistakes, too.
-_UNSUPPORTED_VERBS = {"float64": "bxX", "int": "qOU", "string": "", "bool": ""}
+_UNSUPPORTED_VERBS = {"float64": "bxX", "int": "qOU", "uint8": "qOU"}
+_TYPE_NAMES: dict[type, str] = {
+    str: "string",
+    SafeText: "template.HTML",
+    bool: "bool",
+    int: "int",
+    Byte: "uint8",
+    float: "float64",
+    Arguments: "map[string]interface {}",
+    Moment: "*time.Time",
+    Duration: "*time.Duration",
+    AlertData: "struct { Labels map[string]string; ExternalLabels map[string]string; "
+    "ExternalURL string; Value interface {} }",
+    type(None): "<nil>",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +65,29 @@ class Directive:
     precision: int | None = None
 
     def format(self, value: Value) -> str:
-        """Format a value as Go's `Sprintf` does with this directive."""
+        """Format a value as Go's `Sprintf` does with this directive.
+
+        Raises
+        ------
+        ValueError
+            For the few pairs of verb and type that Go can print and this module can't.
+        """
+        if self.verb in _UNSUPPORTED_VERBS.get(type_name(value), ""):
+            raise ValueError(f"printf's %{self.verb} of a {type_name(value)} is not supported yet")
+        if value is None:
+            return self._padded("<nil>") if self.verb == "v" else f"%!{self.verb}(<nil>)"
+        if isinstance(value, AlertData):
+            return "{" + " ".join(map(self.format, value.fields.values())) + "}"
         if isinstance(value, Mapping):
             pairs = [f"{self.format(name)}:{self.format(value[name])}" for name in sorted(value)]
             return f"map[{' '.join(pairs)}]"
-        if isinstance(value, bool):
+        if isinstance(value, Moment | Duration):
+            if self.verb not in "vsqxX":
+                raise ValueError(
+                    f"printf's %{self.verb} of a {type_name(value)} is not supported yet"
+                )
+            text = self._string(str(value))
+        elif isinstance(value, bool):
             text = self._bool(value)
         elif isinstance(value, int):
             text = self._int(value)
@@ -116,6 +151,11 @@ class Directive:
         return (sign + text).rjust(self.width)
 
 
+class _Missing:
+    """Stands for a value that a format asks for in vain."""
+
+
+_MISSING = _Missing()
 _PLAIN = Directive("v")
 
 
@@ -151,20 +191,6 @@ def parse_format(text: str) -> tuple[str | Directive, ...]:
     return tuple(part for part in parts if part)
 
 
-def check_verbs(parts: Sequence[str | Directive], type_names: Sequence[str]) -> None:
-    """Refuse pairs of verb and type that Go prints in a way that isn't supported.
-
-    Raises
-    ------
-    ValueError
-        Naming the verb and the type.
-    """
-    directives = [part for part in parts if isinstance(part, Directive)]
-    for directive, name in zip(directives, type_names, strict=False):
-        if directive.verb in _UNSUPPORTED_VERBS.get(name, ""):
-            raise ValueError(f"printf's %{directive.verb} of a {name} is not supported yet")
-
-
 def sprintf(parts: Sequence[str | Directive], *values: Value) -> str:
     """Fill a parsed format, as Go's `fmt.Sprintf`; too few or many values are named in the text."""
     texts = []
@@ -173,9 +199,13 @@ def sprintf(parts: Sequence[str | Directive], *values: Value) -> str:
         if isinstance(part, str):
             texts.append(part)
             continue
-        value = next(waiting, None)
-        texts.append(f"%!{part.verb}(MISSING)" if value is None else part.format(value))
-    extra = ", ".join(f"{type_name(value)}={print_value(value)}" for value in waiting)
+        value = next(waiting, _MISSING)
+        missing = f"%!{part.verb}(MISSING)"
+        texts.append(missing if isinstance(value, _Missing) else part.format(value))
+    extra = ", ".join(
+        "<nil>" if value is None else f"{type_name(value)}={print_value(value)}"
+        for value in waiting
+    )
     return "".join(texts) + (f"%!(EXTRA {extra})" if extra else "")
 
 
@@ -186,9 +216,10 @@ def print_value(value: Value) -> str:
 
 def type_name(value: Value) -> str:
     """Give Go's name of a value's type."""
-    if isinstance(value, Mapping):
-        return "map[string]string"
-    return {str: "string", bool: "bool", int: "int"}.get(type(value), "float64")
+    known = _TYPE_NAMES.get(type(value))
+    if known is None:
+        known = "map[string]string" if isinstance(value, Mapping) else "float64"
+    return known
 
 
 def quote(text: str) -> str:

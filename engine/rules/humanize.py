@@ -5,20 +5,15 @@ outputs are reproduced to the character.
 """
 
 import math
-import re
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 
 from engine.rules.go_format import Value, print_value, quote, type_name
+from engine.rules.go_literals import parse_float
+from engine.rules.template_values import Duration, Moment
 
 _DECIMAL_LARGE = ("k", "M", "G", "T", "P", "E", "Z", "Y")
 _DECIMAL_SMALL = ("m", "u", "n", "p", "f", "a", "z", "y")
 _BINARY_LARGE = ("ki", "Mi", "Gi", "Ti", "Pi", "Ei", "Zi", "Yi")
-_NUMBER = re.compile(
-    r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|(?i:inf|infinity))|(?i:nan)"
-)
 _INT64_MIN = -(2**63)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def humanize(value: Value) -> str:
@@ -72,17 +67,27 @@ def humanize_timestamp(value: Value) -> str:
     number = to_float(value)
     if not math.isfinite(number):
         return _four_digits(number)
+    return str(to_time(number))
+
+
+def to_time(value: Value) -> Moment:
+    """Read seconds since the epoch as a time; Prometheus cuts it to milliseconds, towards zero."""
+    number = to_float(value)
+    if not math.isfinite(number):
+        raise ValueError("value is NaN or Inf")
     timestamp_ns = number * 1e9
     if not _INT64_MIN <= timestamp_ns <= -_INT64_MIN:
         raise ValueError(
             f"{print_value(number)} cannot be represented as a nanoseconds timestamp "
             "since it overflows int64"
         )
-    # Prometheus keeps milliseconds and cuts the rest off, towards zero.
     milliseconds, _ = _divided(_to_int64(timestamp_ns), 1_000_000)
-    moment = _EPOCH + timedelta(milliseconds=milliseconds)
-    fraction = f".{milliseconds % 1000:03d}".rstrip("0").rstrip(".")
-    return f"{moment:%Y-%m-%d %H:%M:%S}{fraction} +0000 UTC"
+    return Moment(milliseconds)
+
+
+def to_duration(value: Value) -> Duration:
+    """Read seconds as a duration."""
+    return Duration(_to_int64(to_float(value) * 1e9))
 
 
 def to_float(value: Value) -> float:
@@ -93,13 +98,16 @@ def to_float(value: Value) -> float:
     ValueError
         In the words of Go and Prometheus.
     """
-    if isinstance(value, bool | Mapping):
-        raise ValueError(f"can't convert {type_name(value)} to float")  # noqa: TRY004 # its text is shown to users
-    if isinstance(value, int | float):
+    kind = type_name(value)
+    if kind in {"int", "float64"} and isinstance(value, int | float):
         return float(value)
-    if not _NUMBER.fullmatch(value):
-        raise ValueError(f"strconv.ParseFloat: parsing {quote(value)}: invalid syntax")
-    number = float(value)
+    if kind != "string" or not isinstance(value, str):
+        raise ValueError(f"can't convert {kind} to float")
+    try:
+        number = parse_float(value)
+    except ValueError:
+        reason = f"strconv.ParseFloat: parsing {quote(value)}: invalid syntax"
+        raise ValueError(reason) from None
     if math.isinf(number) and "inf" not in value.lower():
         raise ValueError(f"strconv.ParseFloat: parsing {quote(value)}: value out of range")
     return number

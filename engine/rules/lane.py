@@ -1,6 +1,6 @@
 """A rule lane: waits until all shards have closed a tick, then evaluates its groups."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -8,22 +8,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.events import Alert
-from engine.rules.evaluate import RuleEvaluation
-from engine.rules.leaves import LeafRows
-from engine.rules.plan import GroupPlan, RulesPlan
+from engine.promql.matrix import Block, Labels
+from engine.promql.operators import SubqueryOperator
+from engine.rules.alerting import AlertEvaluation
+from engine.rules.lane_rows import Cells, LaneRows
+from engine.rules.lane_source import NOT_YET, LaneSource, StepMemory
+from engine.rules.model import AlertRule
+from engine.rules.plan import Cluster, GroupPlan, RulePlan, RulesPlan
+from engine.rules.queries import Closed
+from engine.rules.reads import look_back_of, subqueries_of
+from engine.rules.recorded import LimitError, Recorded, Samples
+from engine.rules.recording import RecordingEvaluation
 from engine.rules.records import alert_records
-from engine.series.identity import Series
 
-NOT_YET = -(2**63)
+CELLS_MAX = 4_000_000
+"""Results of one interval that are put together at once; more ticks are taken in several goes."""
 
-
-@dataclass(frozen=True, slots=True)
-class Closed:
-    """A shard's word that it has evaluated all ticks up to its watermark."""
-
-    shard: int
-    watermark: int
-    results: list[LeafRows]
+Evaluation = AlertEvaluation | RecordingEvaluation
 
 
 class RuleLane:
@@ -35,39 +36,66 @@ class RuleLane:
     plan : RulesPlan
     shards : int
         How many shards must have closed a tick.
-    alerts_max : int
-        Most alerts of a rule.
+    alerts_max, series_max, samples_max : int
+        Most alerts of a rule, recorded series, and samples of one of these in a window.
+    lookback_ns : int
+        How long a recorded sample is seen.
     """
 
-    def __init__(self, number: int, plan: RulesPlan, *, shards: int, alerts_max: int) -> None:
+    def __init__(
+        self,
+        number: int,
+        plan: RulesPlan,
+        *,
+        shards: int,
+        alerts_max: int,
+        series_max: int,
+        samples_max: int,
+        lookback_ns: int,
+    ) -> None:
         self.plan = plan
-        self.groups = [group for group in plan.groups if group.lane == number]
-        self.rules = {
-            rule.key: RuleEvaluation(rule, limit=alerts_max)
-            for group in self.groups
-            for rule in group.rules
+        self.clusters = [cluster for cluster in plan.clusters if cluster.lane == number]
+        self.rules: dict[str, Evaluation] = {
+            rule.key: _evaluation(rule, group, alerts_max) for group, rule in self._each_rule()
         }
+        self.observe_samples: Callable[[Samples], None] | None = None
+        """Is told of all that recording rules make."""
         self._watermarks = [NOT_YET] * shards
-        self._done = {self._group_key(group): NOT_YET for group in self.groups}
+        self._begun = [NOT_YET] * shards
+        self._done = {group.key: NOT_YET for group, _ in self._each_group()}
         self._full_from: dict[str, int] = {}
-        self._waiting: dict[int, list[LeafRows]] = {}
+        self._rows = LaneRows(plan.queries, shards + 1)
+        self._recorded = Recorded(
+            plan.queries, self._rows, shards,
+            lookback_ns=lookback_ns, samples_max=samples_max, series_max=series_max,
+        )  # fmt: skip
+        numbers = {query: number for number, query in enumerate(plan.queries)}
+        self._source = LaneSource(numbers, self._rows, self._recorded)
 
     @property
     def watermark(self) -> int:
         """How far all shards are."""
         return min(self._watermarks)
 
+    def begin(self, tick: int) -> None:
+        """Let `tick` be the first that is evaluated, whatever there is to see at it."""
+        for group, _ in self._each_group():
+            self._done[group.key] = tick - group.interval_ns
+
     def handle(self, closed: list[Closed]) -> list[Alert]:
         """Take in what shards say and evaluate the ticks that all of them have closed."""
         before = self.watermark
         for item in closed:
             self._watermarks[item.shard] = max(self._watermarks[item.shard], item.watermark)
-            for block in item.results:
-                self._waiting.setdefault(block.query, []).append(block)
+            self._begun[item.shard] = item.begun
+            for rows in item.results:
+                self._rows.take(rows)
         if self.watermark == before:
             return []
-        alerts = [alert for group in self.groups for alert in self._evaluate(group)]
-        self._drop_evaluated()
+        alerts = [alert for cluster in self.clusters for alert in self._evaluate(cluster)]
+        done = min(self._done.values(), default=NOT_YET)
+        self._rows.drop_through(done)
+        self._recorded.end_block(done)
         alerts.sort(key=lambda alert: alert.tick)
         return alerts
 
@@ -75,37 +103,44 @@ class RuleLane:
         """Ticks that failed, by rule, for those that have any."""
         return {key: rule.failures for key, rule in self.rules.items() if rule.failures}
 
+    def errors(self) -> dict[str, str]:
+        """What is wrong with the rules that failed at their last tick."""
+        return {key: rule.error for key, rule in self.rules.items() if rule.error}
+
     def arrays(self) -> dict[str, NDArray[Any]]:
         """All state that is arrays, as copies."""
         arrays = {
             f"{key}|{name}": array.copy()
             for key, rule in self.rules.items()
+            if isinstance(rule, AlertEvaluation)
             for name, array in rule.arrays().items()
         }
-        for query, blocks in self._waiting.items():
-            for number, block in enumerate(blocks):
-                prefix = f"waiting|{self.plan.queries[query].key}|{number}"
-                arrays[f"{prefix}|index"] = block.index
-                arrays[f"{prefix}|tick"] = block.tick
-                arrays[f"{prefix}|value"] = block.value
-                if block.context is not None:
-                    arrays[f"{prefix}|context"] = block.context
+        for name, array in self._recorded.arrays().items():
+            arrays[f"recorded|{name}"] = array.copy()
+        for key, memory in self._memories():
+            arrays |= {f"{key}|{name}": array.copy() for name, array in memory.arrays().items()}
+        for number, (_, _, cells) in enumerate(self._rows.waiting()):
+            arrays[f"waiting|{number}|row"] = cells.row
+            arrays[f"waiting|{number}|tick"] = cells.tick
+            arrays[f"waiting|{number}|value"] = cells.value
+            if cells.context is not None:
+                arrays[f"waiting|{number}|context"] = cells.context
         return arrays
 
     def meta(self) -> dict[str, Any]:
         """All state that is text, as copies: it is written while the flow goes on."""
         return {
             "watermarks": list(self._watermarks),
+            "begun": list(self._begun),
             "done": dict(self._done),
             "full_from": dict(self._full_from),
-            "reach": {key: self._reach_ns(rule) for key, rule in self.rules.items()},
-            "rules": {key: rule.table.meta() for key, rule in self.rules.items()},
-            "waiting": {
-                self.plan.queries[query].key: [
-                    [(series.name, series.labels) for series in block.series] for block in blocks
-                ]
-                for query, blocks in self._waiting.items()
-            },
+            "reach": {key: _reach_ns(rule) for key, rule in self.rules.items()},
+            "rules": {key: rule.meta() for key, rule in self.rules.items()},
+            "recorded": self._recorded.meta(),
+            "memories": {key: memory.meta() for key, memory in self._memories()},
+            "waiting": [
+                (self.plan.queries[query].key, labels) for query, labels, _ in self._rows.waiting()
+            ],
         }
 
     def restore(self, arrays: dict[str, NDArray[Any]], raw: msgspec.Raw) -> None:
@@ -114,114 +149,149 @@ class RuleLane:
         What looks back further than before says so until its windows are full.
         """
         meta = msgspec.msgpack.decode(raw)
-        self._watermarks = list(meta["watermarks"])
-        for group in self.groups:
-            key = self._group_key(group)
-            self._done[key] = meta["done"].get(key, self.watermark)
+        self._watermarks, self._begun = list(meta["watermarks"]), list(meta["begun"])
+        for group, _ in self._each_group():
+            new = self.watermark
+            aligned = new if new == NOT_YET else new // group.interval_ns * group.interval_ns
+            self._done[group.key] = meta["done"].get(group.key, aligned)
         self._full_from = {
             key: full_from for key, full_from in meta["full_from"].items() if key in self.rules
         }
         for key, rule in self.rules.items():
             if key in meta["rules"]:
-                held = {name: arrays[f"{key}|{name}"] for name in rule.arrays()}
-                rule.table.restore(held, meta["rules"][key])
-            if self._reach_ns(rule) > meta["reach"].get(key, -1):
-                self._full_from[key] = self.watermark + self._reach_ns(rule)
-        for number, query in enumerate(self.plan.queries):
-            for place, series in enumerate(meta["waiting"].get(query.key, [])):
-                prefix = f"waiting|{query.key}|{place}"
-                block = LeafRows(
-                    number,
-                    [Series(name, tuple((k, v) for k, v in labels)) for name, labels in series],
-                    arrays[f"{prefix}|index"],
-                    arrays[f"{prefix}|tick"],
-                    arrays[f"{prefix}|value"],
-                    arrays.get(f"{prefix}|context"),
-                )
-                self._waiting.setdefault(number, []).append(block)
+                self._restore_rule(key, rule, arrays, meta["rules"][key])
+            if _reach_ns(rule) > meta["reach"].get(key, -1):
+                self._full_from[key] = self.watermark + _reach_ns(rule)
+        self._recorded.restore(_part(arrays, "recorded|"), meta["recorded"])
+        self._restore_memories(arrays, meta["memories"])
+        self._restore_waiting(arrays, meta["waiting"])
 
-    def _reach_ns(self, rule: RuleEvaluation) -> int:
-        """How far a rule looks back."""
-        leaf = self.plan.queries[rule.plan.query].leaf
-        return leaf.range_ns + leaf.offset_ns
+    def _restore_rule(
+        self, key: str, rule: Evaluation, arrays: dict[str, NDArray[Any]], meta: Any
+    ) -> None:
+        if isinstance(rule, RecordingEvaluation):
+            rule.restore(meta)
+        else:
+            rule.restore({name: arrays[f"{key}|{name}"] for name in rule.arrays()}, meta)
 
-    @staticmethod
-    def _group_key(group: GroupPlan) -> str:
-        return f"{group.file}|{group.name}|{group.interval_ns}"
+    def _restore_waiting(self, arrays: dict[str, NDArray[Any]], waiting: Any) -> None:
+        numbers = {query.key: number for number, query in enumerate(self.plan.queries)}
+        for place, (key, plain) in enumerate(waiting):
+            if key not in numbers:
+                continue
+            labels: list[Labels] = [tuple((name, text) for name, text in item) for item in plain]
+            part = _part(arrays, f"waiting|{place}|")
+            cells = Cells(part["row"], part["tick"], part["value"], part.get("context"))
+            self._rows.restore(numbers[key], labels, cells)
 
-    def _evaluate(self, group: GroupPlan) -> list[Alert]:
-        key = self._group_key(group)
-        interval = group.interval_ns
-        last_tick = self.watermark // interval * interval
-        first_tick = self._first_tick(group)
-        if first_tick is None or first_tick > last_tick:
-            return []
-        alerts = []
-        for rule in group.rules:
-            evaluation = self.rules[rule.key]
-            results = self._take(rule.query, first_tick, last_tick)
-            holds = (
-                [] if rule.hold_query is None
-                else self._take(rule.hold_query, first_tick, last_tick)
-            )  # fmt: skip
-            changes, context = evaluation.evaluate(results, holds, first_tick, last_tick)
-            alerts += alert_records(
-                evaluation, changes, context, full_from=self._full_from.get(rule.key, NOT_YET)
-            )
-            evaluation.release(last_tick)
-        self._done[key] = last_tick
+    def _restore_memories(self, arrays: dict[str, NDArray[Any]], metas: Any) -> None:
+        for key, subquery in self._subqueries():
+            if key in metas:
+                memory = self._source.memories[subquery] = StepMemory()
+                memory.restore(_part(arrays, f"{key}|"), metas[key])
+
+    def _subqueries(self) -> Iterator[tuple[str, SubqueryOperator]]:
+        """Subqueries of all rules, with names that last as long as their text."""
+        for key, rule in self.rules.items():
+            found = [item for operator in rule.operators for item in subqueries_of(operator)]
+            for place, subquery in enumerate(found):
+                yield f"memory|{key}|{place}|{subquery.subquery}", subquery
+
+    def _memories(self) -> Iterator[tuple[str, StepMemory]]:
+        for key, subquery in self._subqueries():
+            if subquery in self._source.memories:
+                yield key, self._source.memories[subquery]
+
+    def _each_group(self) -> Iterator[tuple[GroupPlan, Cluster]]:
+        for cluster in self.clusters:
+            for group in cluster.groups:
+                yield group, cluster
+
+    def _each_rule(self) -> Iterator[tuple[GroupPlan, RulePlan]]:
+        for group, _ in self._each_group():
+            for rule in group.rules:
+                yield group, rule
+
+    def _evaluate(self, cluster: Cluster) -> list[Alert]:
+        """Evaluate a cluster's groups at all ticks that have become due."""
+        due = {group.key: self._due(group, cluster.wait_ns) for group in cluster.groups}
+        alerts: list[Alert] = []
+        if not cluster.by_ticks:
+            for group in cluster.groups:
+                alerts += self._evaluate_group(group, due[group.key])
+        else:
+            for tick in sorted(set().union(*due.values())):
+                for group in cluster.groups:
+                    if tick in due[group.key]:
+                        here = range(tick, tick + 1, group.interval_ns)
+                        alerts += self._evaluate_group(group, here)
         return alerts
 
-    def _first_tick(self, group: GroupPlan) -> int | None:
-        """First tick to evaluate: the one after the last, or where the first results are."""
-        done = self._done[self._group_key(group)]
-        if done != NOT_YET:
-            return done // group.interval_ns * group.interval_ns + group.interval_ns
-        wanted = {rule.query for rule in group.rules}
-        ticks = [
-            int(block.tick.min())
-            for query in wanted
-            for block in self._waiting.get(query, [])
-            if len(block.tick)
-        ]
-        return min(ticks, default=None)
+    def _due(self, group: GroupPlan, wait_ns: int) -> range:
+        """Ticks of a group that have become due."""
+        interval = group.interval_ns
+        done = self._done[group.key]
+        if done == NOT_YET:
+            begun = min((at for at in self._begun if at != NOT_YET), default=None)
+            if begun is None:
+                return range(0)
+            done = -(-begun // interval) * interval - interval
+        return range(done + interval, self.watermark - wait_ns + 1, interval)
 
-    def _take(self, query: int, first_tick: int, last_tick: int) -> list[LeafRows]:
-        """Rows of a query at the ticks, blocks in a fixed order."""
-        found = []
-        for block in self._waiting.get(query, []):
-            here = (block.tick >= first_tick) & (block.tick <= last_tick)
-            if here.all():
-                found.append(block)
-            elif here.any():
-                found.append(cut(block, here))
-        return found
+    def _evaluate_group(self, group: GroupPlan, due: range) -> list[Alert]:
+        alerts: list[Alert] = []
+        interval = group.interval_ns
+        at_once = max(1, CELLS_MAX // max(1, self._rows.rows(interval)))
+        for begin in range(0, len(due), at_once):
+            ticks = due[begin : begin + at_once]
+            self._rows.put_together(interval, ticks.start, len(ticks))
+            for rule in group.rules:
+                block = Block(np.array(ticks, np.int64), interval)
+                alerts += self._evaluate_rule(self.rules[rule.key], block)
+            self._done[group.key] = ticks[-1]
+        return alerts
 
-    def _drop_evaluated(self) -> None:
-        for query in list(self._waiting):
-            interval = self.plan.queries[query].interval_ns
-            last_tick = self.watermark // interval * interval
-            kept = []
-            for block in self._waiting[query]:
-                later = block.tick > last_tick
-                if later.all():
-                    kept.append(block)
-                elif later.any():
-                    kept.append(cut(block, later))
-            if kept:
-                self._waiting[query] = kept
-            else:
-                del self._waiting[query]
+    def _evaluate_rule(self, rule: Evaluation, block: Block) -> list[Alert]:
+        if isinstance(rule, RecordingEvaluation):
+            samples = rule.evaluate(block, self._source)
+            self._keep([samples] if samples is not None else [], rule)
+            return []
+        changes, context = rule.evaluate(block, self._source)
+        alerts = []
+        if len(changes):
+            full_from = self._full_from.get(rule.plan.key, NOT_YET)
+            alerts = alert_records(rule, changes, context, full_from=full_from)
+        self._keep(rule.made, rule)
+        rule.release(int(block.ticks[-1]))
+        return alerts
+
+    def _keep(self, made: list[Samples], rule: Evaluation) -> None:
+        """Let rules see what a rule has made."""
+        for samples in made:
+            if self.observe_samples is not None:
+                self.observe_samples(samples)
+            if not rule.plan.is_read:
+                continue
+            try:
+                self._recorded.add(samples)
+            except LimitError as error:
+                rule.failures += 1
+                rule.error = str(error)
 
 
-def cut(block: LeafRows, rows: NDArray[np.bool_]) -> LeafRows:
-    """Some rows of a block, with only their series."""
-    used, index = np.unique(block.index[rows], return_inverse=True)
-    return LeafRows(
-        block.query,
-        [block.series[number] for number in used.tolist()],
-        index.astype(np.int64),
-        block.tick[rows],
-        block.value[rows],
-        None if block.context is None else block.context[rows],
-    )
+def _evaluation(plan: RulePlan, group: GroupPlan, alerts_max: int) -> Evaluation:
+    rule = plan.rule
+    if isinstance(rule, AlertRule):
+        return AlertEvaluation(plan, rule, limit=alerts_max, group_limit=group.limit)
+    return RecordingEvaluation(plan, rule, group_limit=group.limit)
+
+
+def _reach_ns(rule: Evaluation) -> int:
+    """How far a rule looks back."""
+    return max(look_back_of(operator) for operator in rule.operators)
+
+
+def _part(arrays: dict[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
+    return {
+        key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)
+    }

@@ -1,158 +1,151 @@
-"""Stage 1 of the rules: every expression's leaves, in a series shard, for a block of ticks.
+"""Stage 1 of the rules: every expression's leaves, beside the series, for blocks of ticks.
 
 Equal leaves of several rules are one `Query`. A comparison with a number is applied here, where
 the series are, so that only what passes travels on to the rules.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.rules.promql import Comparison, Leaf
-from engine.rules.selector import Selector
-from engine.rules.windows import COMPARISONS, FUNCTIONS, instant, ranged
+from engine.promql.leaf import OF_NEWEST, Leaf
+from engine.promql.selector import Selector
+from engine.promql.window_functions import FUNCTIONS
+from engine.rules.leaf_kernels import COMPARISONS, QUERY, newest_rows, window_rows
+from engine.rules.queries import Found, Query
 from engine.series.identity import Series
-from engine.series.memory import NEVER, Newest, Rings
+from engine.series.memory import NEVER, Newest
 from engine.series.order import Rows
+from engine.series.sample_pool import SamplePool
 
 _FIRST_OUTPUT_ROWS = 1024
 
 RAW = "raw"
 """Name of the stream of input samples; a detector's streams are ``<detector>/<series name>``."""
 
-FOREVER = np.iinfo(np.int64).max
-"""Edge of a window that reaches nothing."""
 
-
-@dataclass(frozen=True)
-class Query:
-    """A leaf at the ticks of an interval; rows that fail the comparison are left out."""
-
-    leaf: Leaf
-    interval_ns: int
-    comparison: Comparison | None = None
-
-    @property
-    def key(self) -> str:
-        """Text that names the query across runs."""
-        leaf = self.leaf
-        comparison = f" {self.comparison.op} {self.comparison.number}" if self.comparison else ""
-        return (
-            f"{leaf.function or ''}({leaf.selector.text}[{leaf.range_ns}] offset {leaf.offset_ns})"
-            f"{comparison} @{self.interval_ns}"
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class LeafRows:
-    """A query's results in one shard for some ticks, as columns of equal length n.
-
-    Attributes
-    ----------
-    query : int
-        Number of the query in the plan.
-    series : list of Series
-        The series that occur.
-    index : int64[n]
-        Which of them each row is of.
-    tick : int64[n]
-        Nanoseconds since the epoch.
-    value : float64[n]
-    context : float64[n, 5] or None
-        For anomaly series: timestamp (ms), value, expected value, lower and upper band of the
-        newest anomalous sample at the tick.
-    """
-
-    query: int
-    series: list[Series]
-    index: NDArray[np.int64]
-    tick: NDArray[np.int64]
-    value: NDArray[np.float64]
-    context: NDArray[np.float64] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A query's results in one stream of a shard, as columns of equal length."""
-
-    query: int
-    stream: str
-    tick: NDArray[np.int64]
-    slot: NDArray[np.int32]
-    value: NDArray[np.float64]
+def _column(leaf: Leaf) -> tuple[Any, ...]:
+    comparison = leaf.comparison
+    first, second = (*leaf.parameters, 0.0, 0.0)[:2]
+    return (
+        FUNCTIONS.get(leaf.function or "", 0),
+        OF_NEWEST.get(leaf.function, 0),
+        leaf.range_ns,
+        leaf.offset_ns,
+        first,
+        second,
+        COMPARISONS[comparison.op if comparison else ""],
+        comparison.number if comparison else 0.0,
+    )
 
 
 @dataclass(slots=True)
-class _Target:
-    """The member slots of a query in one stream."""
+class _Program:
+    """Pairs of one stream, one interval and the same lanes, with or without a look back."""
 
-    query: int
     stream: str
-    members: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
+    interval_ns: int
+    is_ranged: bool
+    lanes: tuple[int, ...]
+    pair: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
+    slot: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
+    query: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
+    added: list[tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]] = field(
+        default_factory=list
+    )
+    capacity: int = _FIRST_OUTPUT_ROWS
+
+    def take_added(self) -> None:
+        """Put new pairs in, in the order of slots and queries."""
+        if not self.added:
+            return
+        pair, slot, query = (
+            np.concatenate([own, *(new[column] for new in self.added)])
+            for column, own in enumerate((self.pair, self.slot, self.query))
+        )
+        order = np.lexsort((query, slot))
+        self.pair, self.slot, self.query = pair[order], slot[order], query[order]
+        self.added = []
 
 
 @dataclass(slots=True)
 class _Stream:
     """What is remembered of a stream for the queries that read it."""
 
+    pool: SamplePool
     newest: Newest = field(default_factory=Newest)
-    rings: Rings = field(default_factory=lambda: Rings(1))
+    span_ns: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    """How far back the windows of each place in the pool reach."""
 
 
 class Leaves:
-    """The queries of a flow in one shard.
+    """The queries of a flow on some series.
 
     Parameters
     ----------
-    queries : tuple of Query
+    queries : sequence of Query
+    lanes_of : sequence of tuple of int
+        Where each query's results go.
     samples_max : int
         Most samples of one series in a window.
     """
 
-    def __init__(self, queries: tuple[Query, ...], *, samples_max: int) -> None:
+    def __init__(
+        self,
+        queries: Sequence[Query],
+        lanes_of: Sequence[tuple[int, ...]],
+        *,
+        samples_max: int,
+    ) -> None:
         self.queries = queries
+        self.pairs = 0
+        self._lanes_of = lanes_of
         self._samples_max = samples_max
-        self._targets: dict[tuple[int, str], _Target] = {}
+        self._columns = np.array([_column(query.leaf) for query in queries], QUERY)
+        self._programs: dict[tuple[str, int, bool, tuple[int, ...]], _Program] = {}
         self._streams: dict[str, _Stream] = {}
         self._done: dict[int, int] = {query.interval_ns: NEVER for query in queries}
         self._lookback = np.empty(0, np.int64)
-        self._slots = 0
-        selectors = [(number, query.leaf.selector) for number, query in enumerate(queries)]
-        # Under None are those that name no metric: they may select any.
-        self._by_name = {
-            name: [item for item in selectors if item[1].name in (None, name)]
-            for name in {None, *(selector.name for _, selector in selectors)}
-        }
+        self._by_name = _by_name(queries)
 
     @property
     def samples_lost(self) -> int:
         """Samples that full windows have lost."""
-        return sum(stream.rings.lost for stream in self._streams.values())
+        return sum(stream.pool.lost for stream in self._streams.values())
 
     def wants(self, name: str) -> bool:
         """Whether some query could select a series of this name."""
-        return any(query.leaf.selector.name in (None, name) for query in self.queries)
+        return bool(self._selectors_of(name))
 
     def grow(self, lookback: NDArray[np.int64]) -> None:
         """Make room for new slots; `lookback` (ns) is theirs."""
         self._lookback = np.concatenate([self._lookback, lookback])
-        self._slots = len(self._lookback)
         for stream in self._streams.values():
-            stream.newest.grow(self._slots)
-            stream.rings.grow(self._slots)
+            stream.newest.grow(len(self._lookback))
+            stream.pool.grow(len(self._lookback))
 
-    def add(self, stream: str, slots: NDArray[np.int32], series: list[Series]) -> None:
+    def add(self, stream: str, slots: NDArray[np.int32], series: Sequence[Series]) -> None:
         """Let the queries choose among the new series of a stream."""
-        chosen: dict[int, list[int]] = {}
+        chosen: dict[tuple[bool, int, tuple[int, ...]], list[tuple[int, int]]] = {}
         for slot, item in zip(slots.tolist(), series, strict=True):
+            candidates = self._selectors_of(item.name)
+            if not candidates:
+                continue
             labels = dict(item.labels)
-            for number, selector in self._selectors_of(item.name):
+            for number, selector in candidates:
                 if selector.matches(item.name, labels):
-                    chosen.setdefault(number, []).append(slot)
-        for number in sorted(chosen):
-            self._join(number, stream, np.array(chosen[number], np.int32))
+                    query = self.queries[number]
+                    key = query.leaf.is_ranged, query.interval_ns, self._lanes_of[number]
+                    chosen.setdefault(key, []).append((slot, number))
+        for (is_ranged, interval_ns, lanes), found in chosen.items():
+            self._join(_Program(stream, interval_ns, is_ranged, lanes), np.array(found, np.int32))
+
+    def begin(self, tick: int) -> None:
+        """Let `tick` be the first of all intervals."""
+        self._done = {interval: tick - interval for interval in self._done}
 
     def next_tick(self, watermark: int) -> bool:
         """Whether a tick of some interval has become due."""
@@ -177,23 +170,55 @@ class Leaves:
         list of Found
             Without those that have no rows.
         """
-        results = []
         if len(rows):
             self._begin(int(rows.ts.min()))
-        due = {interval: self._due(interval, watermark) for interval in self._done}
-        for target in self._targets.values():
-            interval = self.queries[target.query].interval_ns
-            first_tick, ticks = due[interval]
+        results = []
+        for program in self._programs.values():
+            first_tick, ticks = self._due(program.interval_ns, watermark)
             if ticks > 0:
-                found = self._run(target, rows, values[target.stream], first_tick, ticks)
-                if len(found[0]):
-                    results.append(Found(target.query, target.stream, *found))
-        for interval, (first_tick, ticks) in due.items():
+                found = self._run(program, rows, values[program.stream], first_tick, ticks)
+                if found is not None:
+                    results.append(found)
+        for interval in self._done:
+            first_tick, ticks = self._due(interval, watermark)
             if ticks > 0:
                 self._done[interval] = first_tick + (ticks - 1) * interval
         if len(rows):
-            self._remember(rows, values)
+            self.remember(rows, values)
         return results
+
+    def evaluate_at(
+        self, rows: Rows, values: dict[str, NDArray[np.float64]], interval: int, ticks: range
+    ) -> list[Found]:
+        """Evaluate one interval's queries at given ticks; nothing is remembered."""
+        found = [
+            self._run(program, rows, values[program.stream], ticks.start, len(ticks))
+            for program in self._programs.values()
+            if program.interval_ns == interval
+        ]
+        return [item for item in found if item is not None]
+
+    def remember(
+        self,
+        rows: Rows,
+        values: dict[str, NDArray[np.float64]],
+        horizon: int | None = None,
+    ) -> None:
+        """Keep what later ticks need of the rows.
+
+        Parameters
+        ----------
+        rows, values
+            As for `evaluate`.
+        horizon : int or None
+            The earliest tick that is to come; None takes it from what was evaluated.
+        """
+        if horizon is None:
+            horizon = min(done + interval for interval, done in self._done.items())
+        for name, stream in self._streams.items():
+            stream.newest.remember(rows, values[name])
+            if len(stream.pool.slots):
+                stream.pool.remember(rows, values[name], horizon - stream.span_ns)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The live arrays, by stream."""
@@ -201,7 +226,7 @@ class Leaves:
         for name, stream in self._streams.items():
             for part, arrays in (
                 ("newest", stream.newest.arrays()),
-                ("rings", stream.rings.arrays()),
+                ("pool", stream.pool.arrays()),
             ):
                 found |= {f"{name}|{part}|{key}": array for key, array in arrays.items()}
         return found
@@ -216,25 +241,21 @@ class Leaves:
         A stream that no query read then starts empty.
         """
         for name, stream in self._streams.items():
-            held = {key: array for key, array in arrays.items() if key.startswith(f"{name}|")}
-            for part in (stream.newest, stream.rings):
-                kind = "newest" if part is stream.newest else "rings"
-                prefix = f"{name}|{kind}|"
-                mine = {
-                    key.removeprefix(prefix): array
-                    for key, array in held.items()
-                    if key.startswith(prefix)
-                }
-                if not mine:
-                    continue
-                watched = stream.rings.slots
-                part.restore(mine)
-                if kind == "rings":
-                    stream.rings.watch(watched)
-        newest = max(done.values(), default=NEVER)
+            newest = _part(arrays, f"{name}|newest|")
+            if newest:
+                stream.newest.restore(newest)
+            pool = _part(arrays, f"{name}|pool|")
+            if pool:
+                watched, span_ns = stream.pool.slots, stream.span_ns
+                span_of_slot = np.zeros(len(self._lookback), np.int64)
+                span_of_slot[watched] = span_ns
+                stream.pool.restore(pool)
+                stream.pool.watch(watched)
+                stream.span_ns = span_of_slot[stream.pool.slots]
+        newest_done = max(done.values(), default=NEVER)
         for interval in self._done:
             # An interval that is new goes on at its own multiples.
-            aligned = newest if newest == NEVER else newest // interval * interval
+            aligned = newest_done if newest_done == NEVER else newest_done // interval * interval
             self._done[interval] = done.get(str(interval), aligned)
 
     def _selectors_of(self, name: str) -> list[tuple[int, Selector]]:
@@ -242,20 +263,31 @@ class Leaves:
         found = self._by_name.get(name)
         return self._by_name[None] if found is None else found
 
-    def _join(self, number: int, stream: str, slots: NDArray[np.int32]) -> None:
-        held = self._streams.get(stream)
+    def _join(self, like: _Program, found: NDArray[np.int32]) -> None:
+        """Add pairs of (slot, query) to the program that is like the given one."""
+        held = self._streams.get(like.stream)
         if held is None:
-            held = self._streams[stream] = _Stream(rings=Rings(self._samples_max))
-            held.newest.grow(self._slots)
-            held.rings.grow(self._slots)
-        target = self._targets.setdefault((number, stream), _Target(number, stream))
-        target.members = np.concatenate([target.members, slots])
-        if self._is_ranged(self.queries[number]):
-            held.rings.watch(slots)
+            held = self._streams[like.stream] = _Stream(SamplePool(self._samples_max))
+            held.newest.grow(len(self._lookback))
+            held.pool.grow(len(self._lookback))
+        key = like.stream, like.interval_ns, like.is_ranged, like.lanes
+        program = self._programs.setdefault(key, like)
+        pair = np.arange(self.pairs, self.pairs + len(found), dtype=np.int32)
+        self.pairs += len(found)
+        slot, query = np.ascontiguousarray(found[:, 0]), np.ascontiguousarray(found[:, 1])
+        program.added.append((pair, slot, query))
+        if like.is_ranged:
+            held.pool.watch(slot)
+            self._widen(held, slot, query)
 
-    @staticmethod
-    def _is_ranged(query: Query) -> bool:
-        return query.leaf.function is not None or query.leaf.offset_ns > 0
+    def _widen(self, stream: _Stream, slot: NDArray[np.int32], query: NDArray[np.int32]) -> None:
+        """Let the pool keep what the windows of new pairs reach."""
+        columns = self._columns[query]
+        reach = np.where(columns["range"] > 0, columns["range"], self._lookback[slot])
+        span_ns = np.zeros(len(stream.pool.slots), np.int64)
+        span_ns[: len(stream.span_ns)] = stream.span_ns
+        np.maximum.at(span_ns, stream.pool.of_slot[slot], reach + columns["offset"])
+        stream.span_ns = span_ns
 
     def _begin(self, first_ts: int) -> None:
         """Let the first tick of each interval be the first at or after the first sample ever."""
@@ -272,61 +304,52 @@ class Leaves:
 
     def _run(
         self,
-        target: _Target,
+        program: _Program,
         rows: Rows,
         value: NDArray[np.float64],
         first_tick: int,
         ticks: int,
-    ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float64]]:
-        query = self.queries[target.query]
-        stream = self._streams[target.stream]
-        comparison = COMPARISONS[query.comparison.op if query.comparison else ""]
-        bound = query.comparison.number if query.comparison else 0.0
-        shared = (target.members, rows.start, rows.ts, value, rows.flags)
-        capacity = _FIRST_OUTPUT_ROWS
+    ) -> Found | None:
+        program.take_added()
+        stream = self._streams[program.stream]
+        shared = (
+            program.slot, program.query, self._columns, rows.start, rows.ts, value, rows.flags
+        )  # fmt: skip
+        when = (first_tick, program.interval_ns, ticks, self._lookback)
         while True:
-            out = np.empty(capacity, np.int64), np.empty(capacity, np.int32), np.empty(capacity)
-            if self._is_ranged(query):
-                rings = stream.rings
-                written = ranged(
-                    *shared, rings.of_slot, rings.ts, rings.value, rings.flags, rings.head,
-                    rings.count, first_tick, query.interval_ns, ticks, self._window(query),
-                    query.leaf.offset_ns, FUNCTIONS[query.leaf.function or "last"],
-                    comparison, bound, *out,
+            capacity = program.capacity
+            out = np.empty(capacity, np.int32), np.empty(capacity, np.int64), np.empty(capacity)
+            if program.is_ranged:
+                pool = stream.pool
+                written = window_rows(
+                    *shared, pool.of_slot, pool.ts, pool.value, pool.links, pool.first, pool.head,
+                    pool.count, *when, *out,
                 )  # fmt: skip
             else:
                 newest = stream.newest
-                written = instant(
-                    *shared, newest.ts, newest.value, newest.flags, first_tick,
-                    query.interval_ns, ticks, self._lookback, comparison, bound, *out,
-                )  # fmt: skip
+                written = newest_rows(*shared, newest.ts, newest.value, newest.flags, *when, *out)
             if written <= capacity:
-                return out[0][:written], out[1][:written], out[2][:written]
-            capacity = written
+                break
+            program.capacity = written + written // 4
+        if not written:
+            return None
+        place, tick, result = out[0][:written], out[1][:written], out[2][:written]
+        return Found(
+            program.stream, program.lanes, program.interval_ns, program.pair[place],
+            program.slot[place], program.query[place], tick, result,
+        )  # fmt: skip
 
-    def _window(self, query: Query) -> NDArray[np.int64]:
-        if query.leaf.function is None:
-            return self._lookback
-        return np.full(self._slots, query.leaf.range_ns, np.int64)
 
-    def _remember(self, rows: Rows, values: dict[str, NDArray[np.float64]]) -> None:
-        for name, stream in self._streams.items():
-            stream.newest.remember(rows, values[name])
-            if len(stream.rings.slots):
-                stream.rings.remember(rows, values[name], self._keep_after(name))
+def _by_name(queries: Sequence[Query]) -> dict[str | None, list[tuple[int, Selector]]]:
+    """Queries by the metric name they select; under None are those that may select any."""
+    selectors = [(number, query.leaf.selector) for number, query in enumerate(queries)]
+    return {
+        name: [item for item in selectors if item[1].name in (None, name)]
+        for name in {None, *(selector.name for _, selector in selectors)}
+    }
 
-    def _keep_after(self, stream: str) -> int:
-        """Samples at or below this time are out of every window of the next tick."""
-        edges = []
-        for number, name in self._targets:
-            query = self.queries[number]
-            if name != stream or not self._is_ranged(query):
-                continue
-            span = query.leaf.range_ns
-            if query.leaf.function is None:
-                span = int(self._lookback.max(initial=0))
-            done = self._done[query.interval_ns]
-            if done == NEVER:
-                return NEVER
-            edges.append(done + query.interval_ns - query.leaf.offset_ns - span)
-        return min(edges, default=FOREVER)
+
+def _part(arrays: dict[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
+    return {
+        key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)
+    }

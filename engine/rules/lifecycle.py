@@ -21,9 +21,9 @@ NO_CHANGE, BECAME_PENDING, BECAME_FIRING, BECAME_RESOLVED, DROPPED, FORGOTTEN, R
 """Transitions. Dropped: was pending and its condition ended. Forgotten: resolved long enough ago.
 Refresh: still firing, to be said again."""
 
-TRUE, HOLDS, FALSE, ABSENT = 3, 2, 1, 0
+TRUE, HOLDS, FALSE, ENDED, ABSENT = 4, 3, 2, 1, 0
 """Conditions at a tick: the expression gives a result; only what keeps a firing alert does; the
-series is there but neither does; the series is not there."""
+series is there but neither does; its source has ended it (stale marker); it is not there."""
 
 RESOLVE_ON_ABSENT, HOLD_ON_ABSENT, FIRE_ON_ABSENT = 0, 1, 2
 
@@ -38,6 +38,7 @@ ALERT = np.dtype(
         ("last_sent", np.int64),
         ("last_seen", np.int64),  # last tick at which the series was there
         ("missing", np.int64),  # ticks in a row at which it was not
+        ("ended", np.bool_),  # its source has ended it since
         ("value", np.float64),  # of the last result
         ("sequence", np.int64),  # records said of this episode
     ]
@@ -124,11 +125,13 @@ def advance(
 
 @kernel
 def is_present(
-    condition: int, state: int, missing: int, gap_tolerance: int, on_absent: int
+    condition: int, state: int, missing: int, ended: bool, gap_tolerance: int, on_absent: int
 ) -> bool:
     """Whether a condition counts as a result for an alert in this state.
 
     `missing` is the number of ticks in a row, this one included, at which the series was absent.
+    A series that its source has ended is tolerated as long as a gap (a failed scrape ends it, too),
+    but neither holds an alert nor fires one.
     """
     if condition == TRUE:
         return True
@@ -138,6 +141,8 @@ def is_present(
         return False
     if state != INACTIVE and missing <= gap_tolerance:
         return True
+    if ended:
+        return False
     if state == FIRING and on_absent == HOLD_ON_ABSENT:
         return True
     return on_absent == FIRE_ON_ABSENT
@@ -197,13 +202,17 @@ def _step(
     remember_ns: int,
 ) -> int:
     """Take one entry of the table over one tick; gives the transition."""
-    if condition == ABSENT:
+    if condition <= ENDED:
         alert.missing += 1
+        alert.ended = alert.ended or condition == ENDED
     else:
         alert.missing = 0
+        alert.ended = False
         alert.last_seen = tick
-    present = is_present(condition, alert.state, alert.missing, gap_tolerance, on_absent)
-    if condition == ABSENT and on_absent == FIRE_ON_ABSENT:
+    present = is_present(
+        condition, alert.state, alert.missing, alert.ended, gap_tolerance, on_absent
+    )
+    if condition == ABSENT and on_absent == FIRE_ON_ABSENT and not alert.ended:
         present = alert.last_seen != NEVER and tick - alert.last_seen <= remember_ns
     state, active_at, keep_since, resolved_at, transition = advance(
         alert.state, alert.active_at, alert.keep_since, alert.resolved_at,
@@ -316,3 +325,34 @@ def advance_block(
             written += 1
         tick += interval
     return last_tick + interval, written
+
+
+def resolve_all(alerts: NDArray[np.void], tick: int) -> NDArray[np.void]:
+    """End all alerts at once: what fires is resolved, what is pending is dropped.
+
+    Parameters
+    ----------
+    alerts : ALERT[m]
+        The table; changed.
+    tick : int
+
+    Returns
+    -------
+    CHANGE[n]
+        The transitions, in the order of entries.
+    """
+    active = np.flatnonzero(alerts["state"] != INACTIVE)
+    fired = alerts["state"][active] == FIRING
+    changes = np.zeros(len(active), CHANGE)
+    changes["tick"] = tick
+    changes["alert"] = active
+    changes["transition"] = np.where(fired, BECAME_RESOLVED, DROPPED)
+    changes["row"] = -1
+    changes["condition"] = FALSE
+    for field in ("value", "active_at", "fired_at", "sequence", "last_seen"):
+        changes[field] = alerts[field][active]
+    alerts["state"][active] = INACTIVE
+    alerts["keep_since"][active] = NEVER
+    alerts["resolved_at"][active] = np.where(fired, tick, NEVER)
+    alerts["sequence"][active] += 1
+    return changes

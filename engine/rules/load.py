@@ -5,7 +5,7 @@ from pathlib import Path
 
 from engine.errors import ConfigError, Problem
 from engine.rules.model import RuleGroup, RuleVerdict
-from engine.rules.rule_file import RuleFileReader
+from engine.rules.rule_file import RuleFileReader, RuleSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +20,14 @@ class RuleFileReport:
         One for each rule, in file order.
     problems : tuple of Problem
         All mistakes; empty if the file can be used as it is.
+    sources : tuple of RuleSource
+        The rules that can be used with their places, for lints.
     """
 
     groups: tuple[RuleGroup, ...]
     verdicts: tuple[RuleVerdict, ...]
     problems: tuple[Problem, ...]
+    sources: tuple[RuleSource, ...] = ()
 
 
 def load_rule_file(
@@ -78,7 +81,12 @@ def check_rule_file(
         text, name, default_interval_ns=default_interval_ns, max_window_ns=max_window_ns
     )
     groups = reader.groups()
-    return RuleFileReport(groups, tuple(reader.verdicts), tuple(sorted(reader.problems)))
+    return RuleFileReport(
+        groups,
+        tuple(reader.verdicts),
+        tuple(sorted(set(reader.problems))),
+        tuple(reader.sources),
+    )
 
 
 def bundled_rules_path() -> Path:

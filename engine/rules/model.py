@@ -1,8 +1,8 @@
-"""What loading gives: rule groups, alert rules, and a verdict on each rule of a file."""
+"""What loading gives: rule groups, their rules, and a verdict on each rule of a file."""
 
 from dataclasses import dataclass
 
-from engine.rules.promql import Expression
+from engine.promql.syntax import Expression
 from engine.rules.templates import Template
 
 
@@ -42,15 +42,63 @@ class AlertRule:
     annotations: tuple[tuple[str, Template], ...]
     line: int
 
+    @property
+    def key(self) -> str:
+        """What a rule keeps its state by: group, name and labels (design 3.3)."""
+        labels = ",".join(f"{name}={template.text}" for name, template in self.labels)
+        return f"{self.file}|{self.group}|{self.name}|{labels}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordingRule:
+    """One recording rule: its expression's results become series called `name`.
+
+    Attributes
+    ----------
+    file, group, name : str
+        The rule file's and the group's name, and the metric name that is recorded.
+    expression : Expression
+    labels : tuple of (str, str)
+        Put on each result; an empty value takes the label away. The group's labels are in it.
+    line : int
+        Where the rule stands in its file, from 1.
+    """
+
+    file: str
+    group: str
+    name: str
+    expression: Expression
+    labels: tuple[tuple[str, str], ...]
+    line: int
+
+    @property
+    def key(self) -> str:
+        """What a rule keeps its state by."""
+        labels = ",".join(f"{name}={value}" for name, value in self.labels)
+        return f"{self.file}|{self.group}|record|{self.name}|{labels}"
+
+
+Rule = AlertRule | RecordingRule
+
 
 @dataclass(frozen=True, kw_only=True)
 class RuleGroup:
-    """Rules that are evaluated together at each multiple of `interval_ns`, in file order."""
+    """Rules that are evaluated together at each multiple of `interval_ns`, in file order.
+
+    Attributes
+    ----------
+    limit : int
+        Most alerts or series that a rule may have; 0 for any number.
+    query_offset_ns : int
+        How much longer than the lateness the group waits for late data.
+    """
 
     file: str
     name: str
     interval_ns: int
-    rules: tuple[AlertRule, ...]
+    rules: tuple[Rule, ...]
+    limit: int = 0
+    query_offset_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,10 @@ from numpy.typing import NDArray
 
 from engine.config.durations import MILLISECOND_NS, format_duration
 from engine.events import Alert, AlertEvent, RuleReference, event_id, number, rfc3339
-from engine.rules.evaluate import RuleEvaluation
+from engine.promql.leaf import Leaf
+from engine.promql.prepare import constant, leaf_of
+from engine.promql.syntax import Binary, Expression
+from engine.rules.alerting import AlertEvaluation
 from engine.rules.humanize import humanize
 from engine.rules.lifecycle import (
     ABSENT,
@@ -15,14 +18,16 @@ from engine.rules.lifecycle import (
     BECAME_PENDING,
     BECAME_RESOLVED,
     DROPPED,
+    ENDED,
     FORGOTTEN,
     NEVER,
     REFRESH,
     RESEND_DELAY_NS,
 )
-from engine.rules.plan import RulePlan
+from engine.rules.model import AlertRule
+from engine.rules.reads import comparison_of
 from engine.rules.table import Identity
-from engine.series.identity import NAME_LABEL, Series
+from engine.series.identity import Series
 
 STATUS = {
     BECAME_PENDING: "pending",
@@ -36,7 +41,7 @@ _TRANSITIONS_WITHOUT_RECORD = (DROPPED, FORGOTTEN)
 
 
 def alert_records(
-    evaluation: RuleEvaluation,
+    evaluation: AlertEvaluation,
     changes: NDArray[np.void],
     context: NDArray[np.float64],
     *,
@@ -52,14 +57,14 @@ def alert_records(
         if identity is None:
             continue
         identity = Identity(series, identity.labels)
-        record = _record(evaluation.plan, identity, change, its_context, full_from)
+        record = _record(evaluation, identity, change, its_context, full_from)
         records.append((int(change["tick"]), identity.labels, record))
     records.sort(key=lambda item: item[:2])
     return [record for _, _, record in records]
 
 
 def _record(
-    plan: RulePlan,
+    evaluation: AlertEvaluation,
     identity: Identity,
     change: np.void,
     context: NDArray[np.float64],
@@ -70,13 +75,13 @@ def _record(
     transition = int(change["transition"])
     if transition in _TRANSITIONS_WITHOUT_RECORD:
         return Alert(fingerprint, tick, None)
-    rule = plan.rule
+    plan, rule = evaluation.plan, evaluation.rule
     value = float(change["value"])
     active_at = int(change["active_at"])
     # Alertmanager's start of an alert is when it fired, as in Prometheus.
     fired_at = int(change["fired_at"])
     status = STATUS[transition]
-    given = {NAME_LABEL: identity.series.name, **dict(identity.series.labels)}
+    given = dict(identity.series.all_labels)
     # Prometheus' end of a firing alert: four times the longer of interval and resend delay.
     ends_at = tick if transition == BECAME_RESOLVED else (
         tick + 4 * max(plan.interval_ns, RESEND_DELAY_NS)
@@ -97,26 +102,45 @@ def _record(
         value=number(value),
         rule=RuleReference(rule.file, rule.group, rule.name),
         seq=int(change["sequence"]),
-        reason=_reason(plan, identity.series, change, context),
+        reason=_reason(rule, identity.series, change, context),
         partial_window=tick < full_from,
     )
     return Alert(fingerprint, tick, event)
 
 
-def _reason(plan: RulePlan, series: Series, change: np.void, context: NDArray[np.float64]) -> str:
+def _reason(rule: AlertRule, series: Series, change: np.void, context: NDArray[np.float64]) -> str:
     """Say why in a sentence: what was seen, against what."""
+    comparison = comparison_of(rule.expression)
+    seen = rule.expression
+    if comparison is not None and isinstance(seen, Binary):
+        seen = seen.left if constant(seen.left) is None else seen.right
+    leaf = leaf_of(seen)
+    if leaf is not None and leaf.selector.name is not None:
+        # A function has taken the name off.
+        series = Series(leaf.selector.name, series.labels)
+    if change["condition"] == ENDED:
+        return f"{str(series) or str(seen)} was ended by its source (stale marker)"
     if change["condition"] == ABSENT and change["last_seen"] != NEVER:
-        return f"{series} has had no data since {rfc3339(int(change['last_seen']))}"
+        what = str(series) or str(seen)
+        return f"{what} has had no data since {rfc3339(int(change['last_seen']))}"
     if not math.isnan(context[0]):
         return _anomaly_reason(series, context)
-    leaf = plan.rule.expression.leaf
-    seen_as = str(series)
-    if leaf.function:
-        seen_as = f"{leaf.function}({series}[{format_duration(leaf.range_ns)}])"
-    comparison = plan.rule.expression.comparison
     asked = f" {comparison.op} {_digits(comparison.number)}" if comparison else ""
     since = rfc3339(int(change["active_at"]))
-    return f"{seen_as} is {_digits(float(change['value']))}{asked} since {since}"
+    return (
+        f"{_seen_as(seen, leaf, series)} is {_digits(float(change['value']))}{asked} since {since}"
+    )
+
+
+def _seen_as(seen: Expression, leaf: Leaf | None, series: Series) -> str:
+    """Name what has the value."""
+    if leaf is None or leaf.parameters:
+        of_labels = str(Series("", series.labels))
+        return f"{seen} of {of_labels}" if of_labels else str(seen)
+    if leaf.function is None:
+        return str(series)
+    window = f"[{format_duration(leaf.range_ns)}]" if leaf.range_ns else ""
+    return f"{leaf.function}({series}{window})"
 
 
 def _anomaly_reason(series: Series, context: NDArray[np.float64]) -> str:

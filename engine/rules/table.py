@@ -60,6 +60,11 @@ class AlertTable:
     def __len__(self) -> int:
         return len(self._by_labels)
 
+    @property
+    def in_use(self) -> bool:
+        """Whether any entry is used."""
+        return bool(self._by_labels)
+
     def find(self, labels: Labels) -> int:
         """Entry of an alert, -1 if there is none."""
         return self._by_labels.get(labels, -1)

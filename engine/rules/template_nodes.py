@@ -1,105 +1,162 @@
-"""The parts of a template's actions, evaluated for each alert.
+"""The parts of a template: its text, its actions, and the expressions in them.
 
-Each node knows its canonical `text`, which Go shows in errors, and its `type`, by Go's name.
+Each node knows its `position`, in characters of the template, and its canonical text (``str``):
+Go shows both in errors. Source: Go's `text/template/parse`.
 """
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from engine.rules.go_format import Value, type_name
-
-LABELS_TYPE = "map[string]string"
+from engine.rules.go_format import Value
 
 
-class ExpansionError(Exception):
-    """A function failed on these labels and this value; the attributes are parts of Go's text."""
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Plain text between actions."""
 
-    def __init__(self, location: str, context: str, reason: str) -> None:
-        super().__init__(reason)
-        self.location = location
-        self.context = context
-        self.reason = reason
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """`.`, the value at hand."""
+
+    position: int
+
+    def __str__(self) -> str:
+        return "."
+
+
+@dataclass(frozen=True, slots=True)
+class Nil:
+    """`nil`."""
+
+    position: int
+
+    def __str__(self) -> str:
+        return "nil"
 
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """Something written out."""
+    """A text, number or boolean that is written out."""
 
+    position: int
     text: str
     value: Value
 
-    @property
-    def type(self) -> str:
-        """Go's name of the type."""
-        return type_name(self.value)
-
-    def evaluate(self, _labels: Mapping[str, str], _value: float) -> Value:
-        """Give the constant."""
-        return self.value
+    def __str__(self) -> str:
+        return self.text
 
 
 @dataclass(frozen=True, slots=True)
-class AlertValue:
-    """`$value`, a float64."""
+class Field:
+    """`.Labels.job`: the dot's field, and fields of that."""
 
-    text: str
-    type = "float64"
+    position: int
+    path: tuple[str, ...]
 
-    def evaluate(self, _labels: Mapping[str, str], value: float) -> Value:
-        """Give the alert's value."""
-        return value
-
-
-@dataclass(frozen=True, slots=True)
-class AllLabels:
-    """`$labels`."""
-
-    text: str
-    type = LABELS_TYPE
-
-    def evaluate(self, labels: Mapping[str, str], _value: float) -> Value:
-        """Give all labels."""
-        return labels
+    def __str__(self) -> str:
+        return "." + ".".join(self.path)
 
 
 @dataclass(frozen=True, slots=True)
-class Label:
-    """One label; the empty text if it is missing."""
+class Variable:
+    """`$labels.job`: a variable (the path's first part, with its dollar sign) and its fields."""
 
-    text: str
+    position: int
+    path: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return ".".join(self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Identifier:
+    """A function's name."""
+
+    position: int
     name: str
-    type = "string"
 
-    def evaluate(self, labels: Mapping[str, str], _value: float) -> Value:
-        """Give the label."""
-        return labels.get(self.name, "")
+    def __str__(self) -> str:
+        return self.name
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """A function with its arguments; `location` is ``line:column`` as Go counts them."""
+class Chain:
+    """`(pipeline).field` or `function.field`."""
 
-    text: str
-    name: str
-    function: Callable[..., str]
-    arguments: tuple["Node", ...]
-    location: str  # as Go names it, "line:column"
-    type = "string"
+    position: int
+    head: "Operand"
+    path: tuple[str, ...]
 
-    def evaluate(self, labels: Mapping[str, str], value: float) -> Value:
-        """Call the function.
-
-        Raises
-        ------
-        ExpansionError
-            If the function can't make sense of its arguments.
-        """
-        arguments = [argument.evaluate(labels, value) for argument in self.arguments]
-        try:
-            return self.function(*arguments)
-        except ValueError as error:
-            reason = f"error calling {self.name}: {error}"
-            raise ExpansionError(self.location, self.text, reason) from None
+    def __str__(self) -> str:
+        return _operand_text(self.head) + "." + ".".join(self.path)
 
 
-Node = Constant | AlertValue | AllLabels | Label | Call
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A function with its arguments, or one operand."""
+
+    position: int
+    operands: tuple["Operand", ...]
+
+    def __str__(self) -> str:
+        return " ".join(map(_operand_text, self.operands))
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """Commands, each of which gets the value of the one before as its last argument.
+
+    Attributes
+    ----------
+    variables : tuple of str
+        Those that get the value.
+    is_assignment : bool
+        Whether the variables exist already (`=`, not `:=`).
+    """
+
+    position: int
+    commands: tuple[Command, ...]
+    variables: tuple[str, ...] = ()
+    is_assignment: bool = False
+
+    def __str__(self) -> str:
+        given = ", ".join(self.variables) + (" = " if self.is_assignment else " := ")
+        return (given if self.variables else "") + " | ".join(map(str, self.commands))
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """`{{ pipeline }}`: prints the value, unless a variable gets it."""
+
+    position: int
+    pipeline: Pipeline
+
+    def __str__(self) -> str:
+        return "{{" + str(self.pipeline) + "}}"
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """An `if`, a `with` or a `range`; `keyword` tells which."""
+
+    keyword: str
+    pipeline: Pipeline
+    body: tuple["Statement", ...]
+    otherwise: tuple["Statement", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Jump:
+    """A `break` or a `continue`; `keyword` tells which."""
+
+    keyword: str
+
+
+Operand = Dot | Nil | Constant | Field | Variable | Identifier | Chain | Pipeline
+Statement = Text | Action | Branch | Jump
+
+
+def _operand_text(operand: Operand) -> str:
+    return f"({operand})" if isinstance(operand, Pipeline) else str(operand)

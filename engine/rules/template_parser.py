@@ -1,269 +1,292 @@
-"""Parses the actions of alert templates into nodes that are evaluated for each alert.
+"""Parses the actions of alert templates: control structures, variables and pipelines.
 
-A template has no variables but the three it is given, so all types are known when it is parsed.
-Source: Go's `text/template` documentation and parser.
+As in Go, unknown functions and undefined variables are found here, and wrong types and numbers
+of arguments when a template is filled in. Source: Go's `text/template` documentation and parser.
 """
 
-from collections.abc import Callable, Mapping
-from functools import partial
-from types import MappingProxyType
+from collections.abc import Iterator
 
-from engine.rules.go_format import check_verbs, parse_format, sprintf
-from engine.rules.selector import compile_regex
-from engine.rules.template_functions import FUNCTIONS, UNSUPPORTED, Function, replace_all
+from engine.rules.go_format import parse_format
+from engine.rules.template_functions import FUNCTIONS, REFUSED
 from engine.rules.template_nodes import (
-    LABELS_TYPE,
-    AlertValue,
-    AllLabels,
-    Call,
+    Action,
+    Branch,
+    Chain,
+    Command,
     Constant,
-    Label,
-    Node,
+    Dot,
+    Field,
+    Identifier,
+    Jump,
+    Nil,
+    Operand,
+    Pipeline,
+    Statement,
+    Text,
+    Variable,
 )
-from engine.rules.template_tokens import Token, unquote
+from engine.rules.template_numbers import parse_number
+from engine.rules.template_tokens import Token, split_template, unquote
 
-_NO_LABELS: Mapping[str, str] = MappingProxyType({})
-_INT64_MAX = 2**63 - 1
-# Prometheus puts these definitions before the text; they shift the columns in Go's errors.
-_PREAMBLE = (
-    "{{$labels := .Labels}}{{$externalLabels := .ExternalLabels}}"
-    "{{$externalURL := .ExternalURL}}{{$value := .Value}}"
-)
-_WITH_LITERAL = {"printf": "format", "reReplaceAll": "pattern"}
-_DATA = {
-    "$labels": "labels",
-    ".Labels": "labels",
-    "$value": "value",
-    ".Value": "value",
-    "$externalLabels": "none",
-    ".ExternalLabels": "none",
-}
+DEFINED_VARIABLES = ("$", "$labels", "$externalLabels", "$externalURL", "$value")
+_KEYWORDS = frozenset({"if", "with", "range", "else", "end", "break", "continue"})
+_DEEPEST = 50  # parentheses and control structures; the interpreter's own stack is finite
 
 
-def parse_action(tokens: list[Token], source: str) -> tuple[Node, bool]:
-    """Parse the tokens of one action of the template `source`.
-
-    Returns
-    -------
-    node : Node
-        What the action prints.
-    uses_value : bool
-        Whether it looks at the alert's value.
+def parse_template(text: str) -> tuple[Statement, ...]:
+    """Parse a template.
 
     Raises
     ------
     ValueError
-        Naming what is wrong or not supported, and the action.
+        Naming what is wrong or refused, and the action.
     """
-    parser = _Parser(tokens, source)
-    try:
-        return parser.whole(), parser.uses_value
-    except RecursionError:
-        raise ValueError("an action is nested too deeply") from None
-    except ValueError as error:
-        text = ""
-        if tokens:
-            last = tokens[-1]
-            text = " " + source[tokens[0].offset : last.offset + len(last.text)] + " "
-        raise ValueError(f"{error} in '{{{{{text}}}}}'") from None
+    return _TemplateParser(text).whole()
 
 
-class _Parser:
+class _TemplateParser:
+    """Puts actions together to control structures; keeps the variables that are in scope."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.pieces: Iterator[str | list[Token]] = split_template(text)
+        self.variables = list(DEFINED_VARIABLES)
+        self.depth = 0
+        self.ranges = 0
+
+    def whole(self) -> tuple[Statement, ...]:
+        statements, closing = self.statements()
+        if closing is not None:
+            raise ValueError(f"unexpected '{{{{{closing.keyword}}}}}'")
+        return statements
+
+    def statements(self) -> tuple[tuple[Statement, ...], "_ActionParser | None"]:
+        """Parse up to the next `else` or `end`, which is given with what follows it in its action.
+
+        At the end of the template, None is given in its place.
+        """
+        found: list[Statement] = []
+        for piece in self.pieces:
+            if isinstance(piece, str):
+                if piece:
+                    found.append(Text(piece))
+                continue
+            action = _ActionParser(piece, self.variables)
+            try:
+                statement = self.action(action)
+            except ValueError as error:
+                shown = _shown(piece, self.text)
+                # What is wrong inside a control structure has been shown by its own action.
+                at = "" if "{{" in str(error) else f" in '{shown}'"
+                raise ValueError(f"{error}{at}") from None
+            if statement is None:
+                return tuple(found), action
+            found.append(statement)
+        return tuple(found), None
+
+    def action(self, action: "_ActionParser") -> Statement | None:
+        """Parse one action and all that belongs to it; None for an `else` or `end`."""
+        keyword = action.take_keyword()
+        if keyword in {"else", "end"}:
+            if keyword == "end" or not action.next_is_word("if", "with"):
+                action.finish()
+            return None
+        if keyword in {"break", "continue"}:
+            action.finish()
+            if not self.ranges:
+                raise ValueError(f"{keyword} stands outside of a range")
+            return Jump(keyword)
+        if keyword:
+            return self.branch(keyword, action)
+        pipeline = action.pipeline("command")
+        action.finish()
+        return Action(pipeline.position, pipeline)
+
+    def branch(self, keyword: str, action: "_ActionParser") -> Branch:
+        scope = len(self.variables)
+        self.depth += 1
+        if self.depth > _DEEPEST:
+            raise ValueError(f"'{keyword}' is nested too deeply")
+        pipeline = action.pipeline(keyword)
+        action.finish()
+        self.ranges += keyword == "range"
+        body, closing = self.statements()
+        self.ranges -= keyword == "range"
+        otherwise: tuple[Statement, ...] = ()
+        if closing is not None and closing.keyword == "else":
+            otherwise, closing = self.otherwise(keyword, closing)
+        if closing is None or closing.keyword != "end":
+            raise ValueError(f"an '{{{{end}}}}' is missing for the '{keyword}'")
+        self.depth -= 1
+        del self.variables[scope:]
+        return Branch(keyword, pipeline, body, otherwise)
+
+    def otherwise(
+        self, keyword: str, action: "_ActionParser"
+    ) -> tuple[tuple[Statement, ...], "_ActionParser | None"]:
+        """Parse what follows an `else`, up to the `end` that closes it."""
+        if not action.next_is_word("if", "with"):
+            return self.statements()
+        second = action.take_keyword()
+        if second != keyword:
+            raise ValueError(f"'{{{{else {second}}}}}' belongs to a '{second}', not a '{keyword}'")
+        # One `end` closes the whole chain, so the nested branch's is this one's, too.
+        nested = self.branch(second, action)
+        return (nested,), _END
+
+
+class _ActionParser:
     """Walks over the tokens of one action."""
 
-    def __init__(self, tokens: list[Token], source: str) -> None:
+    def __init__(self, tokens: list[Token], variables: list[str]) -> None:
         self.tokens = tokens
-        self.source = source
+        self.variables = variables
         self.position = 0
-        self.uses_value = False
+        self.depth = 0
+        self.keyword = ""
 
-    def whole(self) -> Node:
-        node = self.pipeline()
-        if self.peek():
+    def kind(self, ahead: int = 0) -> str:
+        """Give the kind of a token to come, empty after the end."""
+        at = self.position + ahead
+        return self.tokens[at].kind if at < len(self.tokens) else ""
+
+    def take(self) -> Token:
+        self.position += 1
+        return self.tokens[self.position - 1]
+
+    def next_is_word(self, *words: str) -> bool:
+        return self.kind() == "word" and self.tokens[self.position].text in words
+
+    def take_keyword(self) -> str:
+        """Take the keyword that begins a control action; empty if none does."""
+        self.keyword = self.take().text if self.next_is_word(*_KEYWORDS) else ""
+        return self.keyword
+
+    def finish(self) -> None:
+        if self.kind():
             raise ValueError(f"unexpected '{self.tokens[self.position].text}'")
-        return node
 
-    def peek(self) -> str:
-        """Give the kind of the next token, empty at the end."""
-        return self.tokens[self.position].kind if self.position < len(self.tokens) else ""
+    def pipeline(self, context: str) -> Pipeline:
+        """Parse a pipeline with the variables it declares; `context` is the keyword before it."""
+        if not self.kind():
+            raise ValueError(f"a value is missing for the {context}")
+        start = self.tokens[self.position].offset
+        names, is_assignment = self.declarations(context)
+        commands = [self.command()]
+        while self.kind() == "pipe":
+            self.take()
+            commands.append(self.command())
+            first = commands[-1].operands[0]
+            if isinstance(first, Dot | Nil | Constant):
+                raise ValueError(f"{first} isn't a function and takes no argument")  # noqa: TRY004 # as above
+        return Pipeline(start, tuple(commands), names, is_assignment)
 
-    def pipeline(self) -> Node:
-        node = self.command(None)
-        while self.peek() == "pipe":
-            self.position += 1
-            node = self.command(node)
-        return node
+    def declarations(self, context: str) -> tuple[tuple[str, ...], bool]:
+        names: list[str] = []
+        while self.kind() == "variable" and self.kind(1) in {"declaration", "comma"}:
+            names.append(self.take().text)
+            self.variables.append(names[-1])
+            mark = self.take()
+            if mark.kind == "declaration":
+                return tuple(names), mark.text == "="
+            if context != "range" or len(names) > 1:
+                raise ValueError(f"too many variables for the {context}")
+        if names:
+            raise ValueError("range can declare variables only")
+        return (), False
 
-    def command(self, final: Node | None) -> Node:
-        """Parse a function with its arguments, or one operand; `final` comes by the pipe."""
+    def command(self) -> Command:
+        operands: list[Operand] = []
         start = self.position
-        if self.peek() == "word" and not self.is_boolean(self.tokens[start]):
-            _function_named(self.tokens[start].text)  # an `if` is named, not what follows it
-            self.position += 1
-            return self.call(self.tokens[start], self.operands(after_function=True), final)
-        if [token.kind for token in self.tokens[start : start + 2]] == ["variable", "declaration"]:
-            raise ValueError("a variable of one's own is not supported yet")
-        operands = self.operands(after_function=False)
-        if not operands:
-            raise ValueError("a value is missing")
-        if final is not None or len(operands) > 1:
-            raise ValueError(f"{operands[0].text} isn't a function and takes no argument")
-        return operands[0]
-
-    def operands(self, *, after_function: bool) -> list[Node]:
-        operands: list[Node] = []
-        while self.peek() not in {"", "pipe", "close"}:
+        while self.kind() not in {"", "pipe", "close"}:
             token = self.tokens[self.position]
-            if (operands or after_function) and not token.spaced:
+            if operands and not token.spaced:
                 raise ValueError(f"a space is missing before '{token.text}'")
             operands.append(self.operand())
-        return operands
+        if not operands:
+            raise ValueError("a value is missing")
+        _check_format(operands)
+        return Command(self.tokens[start].offset, tuple(operands))
 
-    def operand(self) -> Node:
-        token = self.tokens[self.position]
-        self.position += 1
-        if token.kind == "word" and not self.is_boolean(token):
-            return self.call(token, [], None)
+    def operand(self) -> Operand:
+        term = self.term()
+        if self.kind() != "field" or self.tokens[self.position].spaced:
+            return term
+        position = self.tokens[self.position].offset  # Go counts a chain from its first field
+        path: tuple[str, ...] = ()
+        while self.kind() == "field" and not self.tokens[self.position].spaced:
+            path += (self.take().text[1:],)
+        if isinstance(term, Field):
+            return Field(position, term.path + path)
+        if isinstance(term, Variable):
+            return Variable(position, term.path + path)
+        if isinstance(term, Dot | Nil | Constant):
+            raise ValueError(f"{term} has no field .{path[0]}")  # noqa: TRY004 # a mistake in a file
+        return Chain(position, term, path)
+
+    def term(self) -> Operand:
+        token = self.take()
         if token.kind == "word":
-            return Constant(token.text, token.text == "true")
+            return _word(token)
         if token.kind in {"string", "raw"}:
-            return Constant(token.text, unquote(token))
+            return Constant(token.offset, token.text, unquote(token))
         if token.kind in {"number", "character"}:
-            return Constant(token.text, _number(token))
+            return Constant(token.offset, token.text, parse_number(token))
+        if token.kind == "variable":
+            if token.text not in self.variables:
+                known = ", ".join(self.variables)
+                raise ValueError(f"{token.text} is not defined; there are {known}")
+            return Variable(token.offset, (token.text,))
+        if token.kind == "field":
+            return Field(token.offset, (token.text[1:],))
+        if token.kind == "dot":
+            return Dot(token.offset)
         if token.kind == "open":
             return self.parenthesised()
-        if token.kind in {"variable", "field"}:
-            return self.variable(token)
-        if token.kind == "dot":
-            raise ValueError("'.' alone is not supported yet; use $labels or $value")
         raise ValueError(f"unexpected '{token.text}'")
 
-    def parenthesised(self) -> Node:
-        node = self.pipeline()
-        if self.peek() != "close":
+    def parenthesised(self) -> Pipeline:
+        self.depth += 1
+        if self.depth > _DEEPEST:
+            raise ValueError("an action is nested too deeply")
+        pipeline = self.pipeline("parenthesis")
+        if self.kind() != "close":
             raise ValueError("a ')' is missing")
-        self.position += 1
-        if self.peek() == "field" and not self.tokens[self.position].spaced:
-            return self.member(node)
-        return node
-
-    def variable(self, token: Token) -> Node:
-        kind = _DATA.get(token.text)
-        if kind is None:
-            if token.text in {"$externalURL", ".ExternalURL"}:
-                raise ValueError(f"{token.text} is not supported: streamgauge has no web page")
-            raise ValueError(
-                f"{token.text} is not defined; there are $labels, $value and $externalLabels"
-            )
-        if kind == "value":
-            self.uses_value = True
-            node: Node = AlertValue(token.text)
-        elif kind == "labels":
-            node = AllLabels(token.text)
-        else:
-            node = Constant(token.text, _NO_LABELS)
-        if self.peek() == "field" and not self.tokens[self.position].spaced:
-            return self.member(node)
-        return node
-
-    def member(self, node: Node) -> Node:
-        """Take a label out of the labels: `$labels.job`."""
-        token = self.tokens[self.position]
-        self.position += 1
-        if node.type != LABELS_TYPE:
-            raise ValueError(f"{node.text} is no set of labels and has no {token.text}")
-        text = node.text + token.text
-        if isinstance(node, Constant):
-            found: Node = Constant(text, "")
-        else:
-            found = Label(text, token.text[1:])
-        if self.peek() == "field" and not self.tokens[self.position].spaced:
-            return self.member(found)
-        return found
-
-    def call(self, token: Token, arguments: list[Node], final: Node | None) -> Node:
-        name = token.text
-        function = _function_named(name)
-        text = self.text_from(token)
-        everything = tuple(arguments) if final is None else (*arguments, final)
-        _check_arguments(name, function, everything)
-        if name in _WITH_LITERAL:
-            return self.call_with_literal(name, everything, text, token)
-        return Call(text, name, function.call, everything, self.location(token.offset))
-
-    def call_with_literal(
-        self, name: str, arguments: tuple[Node, ...], text: str, token: Token
-    ) -> Node:
-        """Prepare a call whose first argument is read once, now: a format or a pattern."""
-        literal, *others = arguments
-        if not isinstance(literal, Constant):
-            raise ValueError(f"{name} needs its {_WITH_LITERAL[name]} written out")  # noqa: TRY004 # a mistake in a file
-        if name == "printf":
-            parts = parse_format(str(literal.value))
-            check_verbs(parts, [other.type for other in others])
-            call: Callable[..., str] = partial(sprintf, parts)
-        else:
-            pattern = compile_regex(str(literal.value), dot_matches_newline=False)
-            call = partial(replace_all, pattern)
-        return Call(text, name, call, tuple(others), self.location(token.offset))
-
-    def text_from(self, first: Token) -> str:
-        """Give the tokens from `first` to here in Go's canonical spacing."""
-        text = ""
-        for token in self.tokens[self.tokens.index(first) : self.position]:
-            if token.kind == "pipe":
-                text += " | "
-                continue
-            if token.spaced and token.kind != "close" and not text.endswith((" ", "(")):
-                text += " "
-            text += token.text
-        return text.strip()
-
-    def location(self, offset: int) -> str:
-        before = _PREAMBLE + self.source[:offset]
-        column = len(before[before.rfind("\n") + 1 :].encode())
-        return f"{before.count(chr(10)) + 1}:{column}"
-
-    @staticmethod
-    def is_boolean(token: Token) -> bool:
-        return token.text in {"true", "false"}
+        self.take()
+        self.depth -= 1
+        return pipeline
 
 
-def _function_named(name: str) -> Function:
-    if name in UNSUPPORTED:
-        raise ValueError(f"'{name}' is not supported yet")
+def _word(token: Token) -> Operand:
+    name = token.text
+    if name in {"true", "false"}:
+        return Constant(token.offset, name, name == "true")
+    if name == "nil":
+        return Nil(token.offset)
+    if name in REFUSED:
+        raise ValueError(f"'{name}' is not supported yet: {REFUSED[name]}")
+    if name in _KEYWORDS:
+        raise ValueError(f"unexpected '{name}'")
     if name not in FUNCTIONS:
         raise ValueError(f"the function '{name}' is not defined")
-    return FUNCTIONS[name]
+    return Identifier(token.offset, name)
 
 
-def _number(token: Token) -> int | float:
-    """Read a number; Go takes it as a float64 if it has a point or an exponent."""
-    if token.kind == "character":
-        character = unquote(token)
-        if len(character) != 1:
-            raise ValueError(f"{token.text} must be one character")
-        return ord(character)
-    text = token.text.lower()
-    try:
-        is_hexadecimal = "0x" in text
-        if "." in text or ("e" in text and not is_hexadecimal):
-            return float(text)
-        octal = text.lstrip("+-")
-        number = int(text, 8 if octal.startswith("0") and octal.isdecimal() else 0)
-    except ValueError:
-        raise ValueError(f"'{token.text}' isn't a number") from None
-    if not -_INT64_MAX - 1 <= number <= _INT64_MAX:
-        raise ValueError(f"the number {token.text} is too large")
-    return number
+def _check_format(operands: list[Operand]) -> None:
+    """Refuse a written-out format of `printf` with what Go can print and streamgauge can't."""
+    if len(operands) < 2 or not isinstance(operands[0], Identifier):
+        return
+    text = operands[1].value if isinstance(operands[1], Constant) else None
+    if operands[0].name == "printf" and isinstance(text, str):
+        parse_format(text)
 
 
-def _check_arguments(name: str, function: Function, arguments: tuple[Node, ...]) -> None:
-    wanted, got = len(function.parameters), len(arguments)
-    if got < wanted or (got > wanted and not function.variadic):
-        least = "at least " if function.variadic else ""
-        raise ValueError(f"{name} takes {least}{wanted} argument(s), not {got}")
-    for types, argument in zip(function.parameters, arguments, strict=False):
-        if argument.type not in types:
-            wanted_type = "a number or text" if len(types) > 1 else "text"
-            raise ValueError(f"{name} takes {wanted_type}, not {argument.text} ({argument.type})")
+def _shown(tokens: list[Token], text: str) -> str:
+    if not tokens:
+        return "{{}}"
+    last = tokens[-1]
+    return "{{ " + text[tokens[0].offset : last.offset + len(last.text)] + " }}"
+
+
+_END = _ActionParser([], [])
+_END.keyword = "end"

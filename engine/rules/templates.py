@@ -1,18 +1,44 @@
-"""Templates of alert labels and annotations: the part of Go's `text/template` that rules use.
+"""Templates of alert labels and annotations: Go's `text/template` as Prometheus extends it.
 
-Supported are the variables `$labels`, `$externalLabels` (always empty) and `$value`, the fields
-`.Labels`, `.ExternalLabels` and `.Value`, text, numbers and booleans, pipelines, parentheses,
-comments, trim markers, and the functions of `template_functions.py`. All else is refused by name
-when a template is parsed, and so are wrong types, which Go finds only when it runs.
+Control structures, variables and functions work as there, and so do error texts. Refused by name
+when a template is parsed are `query`, since a template sees one alert, templates inside of
+templates, and a few functions without use here (`template_functions.REFUSED`).
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
-from engine.rules.go_format import print_value
-from engine.rules.template_nodes import ExpansionError, Node
-from engine.rules.template_parser import parse_action
-from engine.rules.template_tokens import split_template
+from engine.rules.template_execution import Execution, ExpansionError
+from engine.rules.template_nodes import Statement
+from engine.rules.template_parser import parse_template
+from engine.rules.template_uses import uses_value
+from engine.rules.template_values import AlertData
+
+# Prometheus puts these definitions before the text; they shift the columns in Go's errors.
+_PREAMBLE = (
+    "{{$labels := .Labels}}{{$externalLabels := .ExternalLabels}}"
+    "{{$externalURL := .ExternalURL}}{{$value := .Value}}"
+)
+
+
+@dataclass(frozen=True)
+class External:
+    """What templates know of the installation that they run in.
+
+    Attributes
+    ----------
+    labels : mapping of str to str
+        `$externalLabels`.
+    url : str
+        `$externalURL`: where this installation's pages are, without a slash at the end.
+    """
+
+    labels: Mapping[str, str]
+    url: str
+
+
+NO_EXTERNAL = External(MappingProxyType({}), "")
 
 
 @dataclass(frozen=True)
@@ -23,13 +49,17 @@ class Template:
     ----------
     text : str
         As written in the rule file.
+    alert : str
+        The alert's name, which error texts hold.
+    statements : tuple of Statement
+        The parsed text.
     uses_value : bool
         Whether the text can change with the alert's value.
     """
 
     text: str
     alert: str = ""
-    parts: tuple[str | Node, ...] = field(default=(), compare=False, repr=False)
+    statements: tuple[Statement, ...] = field(default=(), compare=False, repr=False)
     uses_value: bool = field(default=False, compare=False, repr=False)
 
     @classmethod
@@ -48,18 +78,12 @@ class Template:
         ValueError
             If it isn't a template or uses what isn't supported; the message names it.
         """
-        parts: list[str | Node] = []
-        uses_value = False
-        for piece in split_template(text):
-            if isinstance(piece, str):
-                parts.append(piece)
-                continue
-            node, looks_at_value = parse_action(piece, text)
-            parts.append(node)
-            uses_value = uses_value or looks_at_value
-        return cls(text, alert, tuple(part for part in parts if part != ""), uses_value)
+        statements = parse_template(text)
+        return cls(text, alert, statements, uses_value(statements))
 
-    def expand(self, labels: Mapping[str, str], value: float) -> str:
+    def expand(
+        self, labels: Mapping[str, str], value: float, *, external: External = NO_EXTERNAL
+    ) -> str:
         """Fill the template in.
 
         Parameters
@@ -68,21 +92,27 @@ class Template:
             The labels of the expression's result, with ``__name__`` if it has one.
         value : float
             The expression's value.
+        external : External
+            The labels and the URL of the whole installation.
 
         Returns
         -------
         str
             The text; if a function fails, ``<error expanding template: ...>`` as in Prometheus.
         """
+        data = AlertData(labels, external.labels, external.url, value)
         try:
-            return "".join(
-                part if isinstance(part, str) else print_value(part.evaluate(labels, value))
-                for part in self.parts
-            )
+            return Execution(data).run(self.statements)
         except ExpansionError as error:
             name = f"__alert_{self.alert}"
             return (
-                f"<error expanding template: error executing template {name}: "
-                f'template: {name}:{error.location}: executing "{name}" at <{error.context}>: '
-                f"{error.reason}>"
+                f"<error expanding template: error executing template {name}: template: {name}:"
+                f'{self._location(error.position)}: executing "{name}" at <{error.context}>: '
+                f"{error}>"
             )
+
+    def _location(self, position: int) -> str:
+        """Give line and column as Go counts them, in bytes."""
+        before = _PREAMBLE + self.text[:position]
+        column = len(before[before.rfind("\n") + 1 :].encode())
+        return f"{before.count(chr(10)) + 1}:{column}"

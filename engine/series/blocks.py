@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +23,10 @@ from numpy.typing import NDArray
 
 from engine.clock import elapsed_ns, sleep
 from engine.errors import StateError
+from engine.series.snapshot import Snapshot, SnapshotArray
 
 Arrays = dict[str, NDArray[Any]]
+ArraysOrSnapshots = Mapping[str, NDArray[Any] | SnapshotArray]
 
 FORMAT = 1
 FINAL_EPOCH = 10**9
@@ -33,6 +35,13 @@ FINAL_EPOCH = 10**9
 _MAGIC = b"SGBLOCK1"
 _SUFFIX = ".block"
 _CHECKSUM_BYTES = 4
+
+_REST_MAX_S = 1.0
+_LOOK_S = 0.2
+"""A resting writer looks so often whether it may go on resting."""
+
+_CHOICE_MAX = 64
+"""Waiting blocks among which the next one is chosen."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -68,28 +77,31 @@ class _BlockHead(msgspec.Struct, frozen=True):
     meta: msgspec.Raw
 
 
-def encode_block(arrays: Mapping[str, NDArray[Any]], meta: object) -> list[bytes | memoryview]:
-    """Give the pieces of a block file: magic, head length, head, the arrays' bytes, checksum.
+def encode_block(arrays: ArraysOrSnapshots, meta: object) -> Iterator[bytes | memoryview]:
+    """Yield the pieces of a block file: magic, head length, head, the arrays' bytes, checksum.
 
-    `meta` is anything that msgspec's MessagePack form carries. The checksum (CRC-32) is over all
-    that stands before it.
+    Arrays of snapshots are read chunk by chunk, while the pieces are taken. `meta` is anything that
+    msgspec's MessagePack form carries. The checksum (CRC-32) is over all that stands before it.
     """
-    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    bodies = [array.reshape(-1).view(np.uint8).data for array in contiguous.values()]
     head = msgspec.msgpack.encode(
         _BlockHead(
             format=FORMAT,
             arrays=tuple(
-                _ArrayHead(name, array.dtype.str, array.shape) for name, array in contiguous.items()
+                _ArrayHead(name, array.dtype.str, array.shape) for name, array in arrays.items()
             ),
             meta=msgspec.Raw(msgspec.msgpack.encode(meta)),
         )
     )
-    pieces: list[bytes | memoryview] = [_MAGIC, len(head).to_bytes(4, "little"), head, *bodies]
     crc32 = 0
-    for piece in pieces:
+    for piece in (_MAGIC, len(head).to_bytes(4, "little"), head):
         crc32 = zlib.crc32(piece, crc32)
-    return [*pieces, crc32.to_bytes(_CHECKSUM_BYTES, "little")]
+        yield piece
+    for array in arrays.values():
+        for chunk in array.chunks() if isinstance(array, SnapshotArray) else (array,):
+            body = np.ascontiguousarray(chunk).reshape(-1).view(np.uint8).data
+            crc32 = zlib.crc32(body, crc32)
+            yield body
+    yield crc32.to_bytes(_CHECKSUM_BYTES, "little")
 
 
 def decode_block(raw: bytes, file: str) -> tuple[Arrays, msgspec.Raw]:
@@ -133,6 +145,26 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class _Block:
+    """A block that waits to be written."""
+
+    checkpoint: CheckpointId
+    part: str
+    arrays: ArraysOrSnapshots
+    meta: object
+
+    @property
+    def snapshots(self) -> set[Snapshot]:
+        """The snapshots that hold rows for this block."""
+        return {a.snapshot for a in self.arrays.values() if isinstance(a, SnapshotArray)}
+
+    @property
+    def held_bytes(self) -> int:
+        """Memory of rows that have changed since the checkpoint."""
+        return sum(snapshot.held_bytes for snapshot in self.snapshots)
+
+
 class CheckpointStore:
     """The folder of checkpoints of one flow.
 
@@ -146,18 +178,29 @@ class CheckpointStore:
         Newest whole checkpoints to keep.
     cpu_share : float
         Share of one core that writing may take; the writer rests in between.
+    held_max_bytes : int
+        The more memory goes to rows that have changed before they were written, the less the
+        writer rests; at so much it does not rest at all.
     """
 
     def __init__(
-        self, folder: Path, parts: frozenset[str], *, keep: int = 2, cpu_share: float = 0.1
+        self,
+        folder: Path,
+        parts: frozenset[str],
+        *,
+        keep: int = 2,
+        cpu_share: float = 0.1,
+        held_max_bytes: int = 256_000_000,
     ) -> None:
         self.folder = folder
         self.parts = parts
         self.keep = keep
         self.seconds_written = 0.0
         self._cpu_share = cpu_share
+        self._held_max_bytes = held_max_bytes
         # One thread: blocks are written one after the other, in the order of the checkpoints.
         self._lock = Lock()
+        self._waiting: list[_Block] = []
         self._asked: CheckpointId | None = None
         self._begun: CheckpointId | None = None
         self._newest_whole: CheckpointId | None = None
@@ -203,8 +246,12 @@ class CheckpointStore:
         except OSError as error:
             raise StateError(f"{path} can't be read: {error.strerror}") from error
 
-    def write(self, checkpoint: CheckpointId, part: str, arrays: Arrays, meta: object) -> None:
-        """Write a part's block in the background; `arrays` and `meta` must not change any more.
+    def write(
+        self, checkpoint: CheckpointId, part: str, arrays: ArraysOrSnapshots, meta: object
+    ) -> None:
+        """Write a part's block in the background.
+
+        Arrays of snapshots may go on changing as snapshots have it, the others and `meta` not.
 
         Raises
         ------
@@ -212,7 +259,9 @@ class CheckpointStore:
             An earlier block could not be written (disk full, folder removed, ...).
         """
         self.check()
-        self._failures.append(self._writer.submit(self._store, checkpoint, part, arrays, meta))
+        with self._lock:
+            self._waiting.append(_Block(checkpoint, part, arrays, meta))
+        self._failures.append(self._writer.submit(self._store_next))
 
     def check(self) -> None:
         """Raise `StateError` if a block could not be written."""
@@ -239,36 +288,56 @@ class CheckpointStore:
     def _path(self, checkpoint: CheckpointId, part: str) -> Path:
         return self.folder / str(checkpoint) / (part.replace("/", "-") + _SUFFIX)
 
-    def _store(self, checkpoint: CheckpointId, part: str, arrays: Arrays, meta: object) -> None:
+    def _store_next(self) -> None:
+        """Write a block of the oldest checkpoint: the one whose shard changes most meanwhile."""
+        with self._lock:
+            choice = self._waiting[:_CHOICE_MAX]
+            block = min(choice, key=lambda item: (item.checkpoint, -item.held_bytes))
+            self._waiting.remove(block)
         began_ns = elapsed_ns()
-        path = self._path(checkpoint, part)
+        try:
+            self._store(block)
+        finally:
+            for snapshot in block.snapshots:
+                snapshot.release()
+        spent_s = (elapsed_ns() - began_ns) / 1e9
+        self.seconds_written += spent_s
+        self._rest(spent_s)
+
+    def _store(self, block: _Block) -> None:
+        path = self._path(block.checkpoint, block.part)
         temporary = path.with_suffix(".tmp")
         try:
             path.parent.mkdir(exist_ok=True)
             with temporary.open("wb") as file:
-                file.writelines(encode_block(arrays, meta))
+                file.writelines(encode_block(block.arrays, block.meta))
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
             sync_folder(path.parent)
             if self._is_whole(path.parent):
-                self._remove_older(checkpoint)
+                self._remove_older(block.checkpoint)
                 with self._lock:
-                    self._newest_whole = checkpoint
+                    self._newest_whole = block.checkpoint
         except OSError as error:
             temporary.unlink(missing_ok=True)
             raise StateError(
                 f"checkpoint block {path} can't be written: {error.strerror}; "
                 "what was written before stays usable"
             ) from error
-        spent_s = (elapsed_ns() - began_ns) / 1e9
-        self.seconds_written += spent_s
-        self._rest(spent_s)
 
     def _rest(self, spent_s: float) -> None:
         """Keep to the share of the processor, so that checkpoints don't slow the stream."""
-        if self._cpu_share < 1:
-            sleep(min(spent_s * (1 / self._cpu_share - 1), 1.0))
+        rested_s = 0.0
+        while rested_s < _REST_MAX_S:
+            with self._lock:
+                held = sum(block.held_bytes for block in self._waiting)
+            share = max(self._cpu_share, held / self._held_max_bytes)
+            rest_s = min(spent_s * (1 / share - 1) - rested_s, _REST_MAX_S - rested_s, _LOOK_S)
+            if rest_s <= 0:
+                return
+            sleep(rest_s)
+            rested_s += rest_s
 
     def _whole(self) -> list[CheckpointId]:
         found = []

@@ -52,5 +52,10 @@ class Series:
         inside = ",".join(f"{name}={quoted(value)}" for name, value in self.labels)
         return f"{self.name}{{{inside}}}" if inside else self.name
 
+    @property
+    def all_labels(self) -> tuple[tuple[str, str], ...]:
+        """The labels with ``__name__``, sorted."""
+        return tuple(sorted(((NAME_LABEL, self.name), *self.labels)))
+
     def __str__(self) -> str:
         return self.text

@@ -16,7 +16,7 @@ UNKNOWN = np.int32(-1)
 _FIRST_CAPACITY = 64
 _FIRST_BYTES = 4096
 _RECENT_MAX = 1024
-_GROWTH = 1.25  # every byte of room is there a million times
+_GROWTH = 4  # room takes address space; memory follows only where it is written
 
 _T = TypeVar("_T", bound=np.generic)
 _Identity = tuple[str, tuple[tuple[str, str], ...]]
@@ -192,7 +192,8 @@ class SlotTable:
         while 2 * count > capacity:
             capacity *= 2
         held = self._slots >= 0
-        keys, slots = self._keys[held], self._slots[held]
+        by_slot = np.empty(int(held.sum()), np.uint64)
+        by_slot[self._slots[held]] = self._keys[held]
         self._keys = np.zeros(capacity, np.uint64)
         self._slots = np.full(capacity, UNKNOWN, np.int32)
-        insert_fingerprints(self._keys, self._slots, keys[np.argsort(slots)], 0)
+        insert_fingerprints(self._keys, self._slots, by_slot, 0)

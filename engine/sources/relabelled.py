@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from engine.codecs.samples import Announcer
 from engine.config.relabel import RelabelConfig, compile_pattern
 from engine.kernels.fingerprint_map import KEPT, UNKNOWN, FingerprintMap
-from engine.rules.selector import Selector, parse_selector
+from engine.promql.selector import Selector, parse_selector
 from engine.series.columns import FLAG_DROPPED, Columns
 from engine.series.identity import NAME_LABEL, Series
 from engine.series.relabel import Condition, RelabelRule, Template, any_series, relabel, remembering

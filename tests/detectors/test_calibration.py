@@ -118,4 +118,4 @@ def test_boundary_beyond_the_tail_is_extrapolated():
 def test_empty_pool_has_no_boundary_and_a_new_one_starts_with_the_default():
     assert tail_boundary(np.zeros(HISTOGRAM_BINS, np.int64), 1.0) == 0.0
     detector = DefaultDetector(false_alarms_per_day=1.0)
-    assert tuple(detector.arrays()["boundary"]) == DEFAULT_BOUNDARY
+    assert tuple(detector.pooled()["boundary"]) == DEFAULT_BOUNDARY

@@ -274,8 +274,8 @@ def test_snapshot_in_the_middle_changes_nothing():
     first = DefaultDetector(false_alarms_per_day=50.0, slots=8)
     before = feed(first, values, ts, [0, middle])
     second = DefaultDetector(false_alarms_per_day=50.0)
-    second.restore(first.arrays())
-    for array in first.arrays().values():
+    second.restore(first.by_slot() | first.pooled())
+    for array in (first.by_slot() | first.pooled()).values():
         array.fill(0)
     after = feed(second, values, ts, [middle, 2**62])
     np.testing.assert_array_equal(np.where(np.isnan(before), after, before), expected)
@@ -288,16 +288,20 @@ def test_growing_keeps_what_was_learned():
     first = run(values[:500], ts=ts[:500], detector=detector)
     detector.grow(5)
     detector.grow(2)
-    assert len(detector.arrays()["rows"]) == 5
+    assert {len(array) for array in detector.by_slot().values()} == {5}
+    detector.grow(1000, 2000)
+    assert {len(array) for array in detector.by_slot().values()} == {1000}
     rest = run(values[500:], ts=ts[500:], detector=detector)
     np.testing.assert_array_equal(np.concatenate([first, rest], axis=1), run(values, ts=ts))
 
 
 def test_snapshots_of_another_layout_are_refused():
     detector = DefaultDetector(false_alarms_per_day=1.0, slots=2)
-    good = detector.arrays()
+    good = detector.by_slot() | detector.pooled()
     for bad in (
         {"rows": good["rows"]},
+        detector.by_slot(),
+        good | {"boundary": good["boundary"][1:]},
         good | {"rows": good["rows"][:, 1:]},
         good | {"rows": good["rows"][1:]},
         good | {"rhythm": good["rhythm"].astype(float)},
@@ -306,14 +310,28 @@ def test_snapshots_of_another_layout_are_refused():
             detector.restore(bad)
 
 
-def test_a_series_takes_less_than_a_kilobyte_for_ever():
-    assert BYTES_PER_SERIES <= 1024
+def test_a_series_takes_less_than_900_bytes_for_ever():
+    assert BYTES_PER_SERIES <= 900
     detector = DefaultDetector(false_alarms_per_day=1.0, slots=100)
-    per_slot = [a for a in detector.arrays().values() if len(a) == 100]
-    assert sum(a.nbytes for a in per_slot) == 100 * BYTES_PER_SERIES
-    before = {name: a.nbytes for name, a in detector.arrays().items()}
+    assert sum(a.nbytes for a in detector.by_slot().values()) == 100 * BYTES_PER_SERIES
+    before = {name: a.nbytes for name, a in detector.by_slot().items()}
     run(wave(20_000), detector=detector)
-    assert {name: a.nbytes for name, a in detector.arrays().items()} == before
+    assert {name: a.nbytes for name, a in detector.by_slot().items()} == before
+
+
+def test_only_the_slots_of_the_samples_change():
+    """What checkpoints count on."""
+    detector = DefaultDetector(false_alarms_per_day=1.0, slots=6)
+    values, ts = fleet(6, 400)
+    feed(detector, values, ts, [0, 2**62])
+    before = {name: array.copy() for name, array in detector.by_slot().items()}
+    slot = np.array([1, 1, 4], np.int32)
+    later = ts.max() + MINUTE_NS * np.array([1, 2, 1])
+    detector.score(slot, later, np.array([1.0, 9.0, 5.0]), 1.0)
+    changed = np.zeros(6, bool)
+    for name, array in detector.by_slot().items():
+        changed |= (array != before[name]).reshape(6, -1).any(axis=1)
+    assert changed.tolist() == [False, True, False, False, True, False]
 
 
 def test_empty_block_is_fine():

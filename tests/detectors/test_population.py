@@ -1,6 +1,6 @@
 """Each shard knows its share of a match at every time, whatever order it heard of the series in."""
 
-import msgspec
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -74,22 +74,33 @@ def test_memory_is_bounded_and_known_series_still_get_earlier():
     population = Population(2)
     for fingerprint in range(3 * EXACT_MAX):
         population.add({fingerprint: 1000}, own=True)
-    assert {len(held) for held in population.meta().values()} == {2 * EXACT_MAX}
+    assert {len(held) for held in population.arrays().values()} == {2 * EXACT_MAX}
     population.add({0: 10}, own=True)
-    assert population.meta()["own"][0] == 10
+    for kind in ("all", "own"):
+        held = population.arrays()
+        assert (held[kind][0], held[f"{kind}_first_ts"][0]) == (0, 10)
+        assert set(held[f"{kind}_first_ts"][1:].tolist()) == {1000}
+
+
+def test_what_a_checkpoint_was_given_does_not_change():
+    population = population_of([(1, 10, True), (2, 20, False)])
+    given_then = population.arrays()
+    before = {name: array.tolist() for name, array in given_then.items()}
+    population.add({0: 5, 1: 7, 3: 30}, own=True)
+    assert {name: array.tolist() for name, array in given_then.items()} == before
 
 
 @settings(max_examples=100, deadline=None, derandomize=True)
 @given(WORDS, WORDS)
 def test_goes_on_from_a_checkpoint(before, after):
     population = population_of(before)
-    stored = msgspec.msgpack.decode(msgspec.msgpack.encode(population.meta()))
     again = Population(4)
-    again.share(50)
-    again.restore(stored)
+    again.add({5: 50}, own=True)
+    again.restore(population.arrays())
     for fingerprint, first_ts, own in after:
         population.add({fingerprint: first_ts}, own=own)
         again.add({fingerprint: first_ts}, own=own)
-    assert again.meta() == population.meta()
+    for name, array in again.arrays().items():
+        np.testing.assert_array_equal(array, population.arrays()[name])
     for ts in range(0, 101, 5):
         assert again.share(ts) == population.share(ts)

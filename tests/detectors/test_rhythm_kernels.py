@@ -5,6 +5,8 @@ import math
 import naive_default
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from engine.detectors.rhythm_kernels import (
     BIN_NS,
@@ -12,13 +14,16 @@ from engine.detectors.rhythm_kernels import (
     DAY_NS,
     LARGEST_UNITS,
     MEMORY_VISITS,
+    VISITS_WIDTH,
     end_visit,
     rhythm_at,
+    set_visits,
+    visits_of,
 )
 
 
 def empty():
-    return np.zeros(BINS, np.float32), np.zeros(BINS, np.uint8)
+    return np.zeros(BINS, np.float32), np.zeros(VISITS_WIDTH, np.uint8)
 
 
 def at(rhythm, visits, ts):
@@ -49,8 +54,19 @@ def test_plain_mean_of_few_days_then_forgetting():
     assert rhythm[0] == 1.5
     for day in range(4, 200):
         end_visit(rhythm, visits, day * BINS, 9.0)
-    assert visits[0] == MEMORY_VISITS
+    assert visits_of(visits, 0) == MEMORY_VISITS
     assert rhythm[0] == pytest.approx(9.0, abs=1e-5)
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(st.lists(st.tuples(st.integers(0, BINS - 1), st.integers(0, 15)), max_size=60))
+def test_visits_are_a_list_of_small_numbers(writes):
+    _, visits = empty()
+    twin = [0] * BINS
+    for own, days in writes:
+        set_visits(visits, own, days)
+        twin[own] = days
+    assert [visits_of(visits, own) for own in range(BINS)] == twin
 
 
 def test_means_beyond_float32_are_held():

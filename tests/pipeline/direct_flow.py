@@ -6,7 +6,6 @@ import numpy as np
 from engine.config.load import parse_config
 from engine.pipeline.build import make_plan
 from engine.pipeline.series_shard import SeriesShard
-from engine.rules.lane import RuleLane
 from engine.rules.plan import LANES
 from engine.series.blocks import decode_block, encode_block
 from engine.series.columns import Columns
@@ -59,10 +58,7 @@ class DirectFlow:
     def __init__(self, plan):
         self.plan = plan
         self.shards = [SeriesShard(number, plan) for number in range(plan.shards)]
-        self.lanes = [
-            RuleLane(number, plan.rules, shards=plan.shards, alerts_max=plan.limits.alerts)
-            for number in range(LANES)
-        ]
+        self.lanes = [plan.make_lane(number) for number in range(LANES)]
         self.alerts = {number: [] for number in range(LANES)}
         self.scores = []
         self.dead_letters = []

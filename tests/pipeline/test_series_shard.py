@@ -3,6 +3,7 @@
 import math
 import random
 from dataclasses import replace
+from itertools import islice
 
 import msgspec
 import numpy as np
@@ -11,7 +12,9 @@ from direct_flow import DirectFlow, Partition, plan_of
 
 from engine.detectors.protocol import Scores
 from engine.pipeline.series_shard import SeriesShard
-from engine.series.columns import FLAG_STALE
+from engine.series import snapshot
+from engine.series.blocks import CheckpointId, CheckpointStore, encode_block
+from engine.series.columns import FLAG_DELTA, FLAG_STALE
 from engine.series.identity import Series
 from engine.series.pieces import split
 
@@ -20,7 +23,7 @@ LATENESS_NS = 45 * SECOND_NS
 START_NS = 1_700_000_000 * SECOND_NS
 STEP_NS = 10 * SECOND_NS
 ROWS = 260
-STALE = int(FLAG_STALE)
+STALE, DELTA = int(FLAG_STALE), int(FLAG_DELTA)
 
 RULES = """
 groups:
@@ -33,7 +36,7 @@ groups:
   interval: 40s
   rules:
   - {alert: Mean, expr: "avg_over_time(cpu[95s]) > 1", for: 80s, annotations: {a: "{{ $value }}"}}
-  - {alert: Gap, expr: "count_over_time({i=~'[0-3]'}[1m]) < 5"}
+  - {alert: Gap, expr: "count_over_time(cpu{i=~'[0-3]'}[1m]) < 5"}
   - {alert: Wild, expr: "anomaly_state > 0.2"}
 """.replace("<= 0.5 offset 25s", "offset 25s <= 0.5")
 CONFIG = """
@@ -116,13 +119,16 @@ class ShareDetector:
     def __init__(self):
         self.seen = np.zeros(0, np.int64)
 
-    def arrays(self):
+    def by_slot(self):
         return {"seen": self.seen}
+
+    def pooled(self):
+        return {}
 
     def restore(self, arrays):
         self.seen = arrays["seen"].copy()
 
-    def grow(self, slots):
+    def grow(self, slots, limit):
         self.seen = np.concatenate([self.seen, np.zeros(slots - len(self.seen), np.int64)])
 
     def score(self, slot, ts, value, share):
@@ -202,6 +208,57 @@ def collect(into, flow):
     into.scores += flow.scores
 
 
+def with_increments(log):
+    """The same rows, those of one series as increments."""
+    return [
+        (series, ts, value, flags | DELTA if series.name == "load" else flags)
+        for series, ts, value, flags in log
+    ]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_state_is_the_moments_however_it_is_read(plan, seed, monkeypatch):
+    """Its twin is written at once; it is written bit by bit while the shard goes on."""
+    monkeypatch.setattr(snapshot, "CHUNK_BYTES", 700)
+    generator = random.Random(seed)
+    flow, expected, found, readers = DirectFlow(plan), [], [], []
+    for batch in batches(plan, [with_increments(log) for log in LOGS], generator):
+        flow.feed(batch)
+        if generator.random() < 0.02:
+            for shard in flow.shards:
+                expected.append(b"".join(encode_block(*shard.state())))
+                found.append([])
+                readers.append((encode_block(*shard.state()), found[-1]))
+        for reader, into in readers:
+            into += [bytes(piece) for piece in islice(reader, generator.randrange(3))]
+    for reader, into in readers:
+        into.extend(reader)
+    assert len(expected) > 20
+    assert len({len(block) for block in expected}) > 4
+    assert [b"".join(pieces) for pieces in found] == expected
+
+
+def test_checkpoints_that_are_written_beside_the_shards_are_the_moments(plan, tmp_path):
+    generator = random.Random(9)
+    names = [f"s{number}" for number in range(plan.shards)]
+    store = CheckpointStore(tmp_path, frozenset(names), keep=100, cpu_share=1.0)
+    flow, expected = DirectFlow(plan), []
+    for batch in batches(plan, LOGS, generator):
+        flow.feed(batch)
+        if generator.random() < 0.05:
+            checkpoint = CheckpointId(1, len(expected))
+            blocks = [b"".join(encode_block(*shard.state())) for shard in flow.shards]
+            expected.append(blocks)
+            for name, shard in zip(names, flow.shards, strict=True):
+                store.write(checkpoint, name, *shard.state())
+    store.close()
+    assert len(expected) > 20
+    for epoch, blocks in enumerate(expected):
+        for name, block in zip(names, blocks, strict=True):
+            path = tmp_path / str(CheckpointId(1, epoch)) / f"{name}.block"
+            assert path.read_bytes() == block
+
+
 def test_a_state_does_not_change_with_what_follows(plan):
     generator = random.Random(1)
     flow = DirectFlow(plan)
@@ -209,13 +266,22 @@ def test_a_state_does_not_change_with_what_follows(plan):
     for batch in every[: len(every) // 2]:
         flow.feed(batch)
     arrays, meta = flow.shards[0].state()
-    copies = {name: array.copy() for name, array in arrays.items()}
+    twin = flow.shards[0].state()[0]
+    assert {"series", "pending|ts", "deltas|total"} <= arrays.keys()
+    copies = {name: whole(array) for name, array in twin.items()}
     text = msgspec.json.encode(meta)
     for batch in every[len(every) // 2 :]:
         flow.feed(batch)
     for name, array in copies.items():
-        np.testing.assert_array_equal(arrays[name], array)
+        np.testing.assert_array_equal(whole(arrays[name]), array)
     assert msgspec.json.encode(meta) == text
+
+
+def whole(array):
+    """All of an array, copied."""
+    if isinstance(array, snapshot.SnapshotArray):
+        return np.concatenate([np.empty((0, *array.shape[1:]), array.dtype), *array.chunks()])
+    return array.copy()
 
 
 def test_beyond_the_limit_the_newest_series_are_refused(tmp_path):

@@ -72,7 +72,7 @@ def test_text_is_read_as_a_number(text):
     [
         ("", 'parsing "": invalid syntax'),
         (" 1", 'parsing " 1": invalid syntax'),
-        ("1_0", 'parsing "1_0": invalid syntax'),
+        ("1__0", 'parsing "1__0": invalid syntax'),
         ("1e999", 'parsing "1e999": value out of range'),
         (True, "can't convert bool to float"),
         ({}, r"can't convert map\[string\]string to float"),

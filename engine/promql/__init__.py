@@ -1,0 +1,1 @@
+"""PromQL on blocks of ticks: parsing, leaves over samples, vectors over leaves."""

@@ -1,0 +1,381 @@
+"""An alert rule at work: from its expression's results to the transitions of its alerts."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.promql.leaf import passes
+from engine.promql.matrix import NO_LABELS, Block, Labels, Matrix, Scalar, Table
+from engine.promql.operators import LeafOperator, Operator, Source
+from engine.promql.prepare import prepare
+from engine.promql.values import Value
+from engine.rules.lane_source import LaneSource
+from engine.rules.lifecycle import (
+    CHANGE,
+    ENDED,
+    FALSE,
+    FIRE_ON_ABSENT,
+    FIRING,
+    HOLDS,
+    INACTIVE,
+    ROW,
+    TRUE,
+    advance_block,
+    resolve_all,
+)
+from engine.rules.model import AlertRule
+from engine.rules.plan import ALERTS, ALERTS_FOR_STATE, RulePlan
+from engine.rules.recorded import Samples, series_of
+from engine.rules.table import AlertTable, alert_labels
+from engine.series.identity import NAME_LABEL, Series
+
+REMEMBER_NS = 86_400_000_000_000
+"""How long a rule with ``on_absent: fire`` remembers a series that was there once: a day."""
+
+CONTEXT_WIDTH = 5
+SAME_LABELS = "vector contains metrics with the same labelset after applying alert labels"
+
+_FIRST_CHANGES = 64
+_SECOND_NS = 1_000_000_000
+
+
+class AlertEvaluation:
+    """One alert rule's state and its evaluation over blocks of ticks.
+
+    Parameters
+    ----------
+    plan : RulePlan
+    limit : int
+        Most alerts that are kept; further ones are refused.
+    group_limit : int
+        Prometheus' limit of the group: with more, all alerts of the rule end; 0 for none.
+
+    Attributes
+    ----------
+    table : AlertTable
+    failures : int
+        Ticks at which the rule failed: its alerts stayed as they were.
+    error : str
+        The last failure, empty if the last tick was well.
+    change_series : list of Series
+        Of each transition of the last evaluation, the series of the alert's last result: several
+        may make the same alert, one after the other.
+    made : list of Samples
+        ``ALERTS`` and ``ALERTS_FOR_STATE`` of the last evaluation, if something reads them.
+    """
+
+    def __init__(self, plan: RulePlan, rule: AlertRule, *, limit: int, group_limit: int) -> None:
+        self.plan = plan
+        self.rule = rule
+        self.change_series: list[Series] = []
+        self.made: list[Samples] = []
+        self.table = AlertTable(limit)
+        self.failures = 0
+        self.error = ""
+        self._group_limit = group_limit
+        self._result = prepare(plan.expression)
+        self._others = [
+            (prepare(expression), condition)
+            for expression, condition in (
+                (plan.present, FALSE),
+                (plan.ended, ENDED),
+                (plan.hold, HOLDS),
+            )
+            if expression is not None
+        ]
+        self._uses_value = any(template.uses_value for _, template in rule.labels)
+        self._known: _Known | None = None
+        self._said: dict[Labels, None] = {}
+
+    @property
+    def operators(self) -> list[Operator]:
+        """All expressions that are evaluated for the rule."""
+        return [self._result, *(operator for operator, _ in self._others)]
+
+    def evaluate(
+        self, block: Block, source: LaneSource
+    ) -> tuple[NDArray[np.void], NDArray[np.float64]]:
+        """Take the rule over a block of ticks.
+
+        Parameters
+        ----------
+        block : Block
+            Ticks in a row; is told of errors.
+        source : LaneSource
+
+        Returns
+        -------
+        changes : CHANGE[n]
+            Transitions, in the order of ticks; alerts are entries of `table`. Handle them before
+            calling `release`.
+        context : float64[n, 5]
+            Of each transition, from the alert's last result (see `LeafRows`).
+        """
+        self.change_series, self.made = [], []
+        results = _Results.of(self._result, block, source)
+        parts = [self._rows(results, TRUE)]
+        sets = [results]
+        for operator, condition in self._others:
+            found = _Results.of(operator, block, source)
+            parts.append(self._rows(found, condition))
+            sets.append(found)
+        self._note_errors(block)
+        rows = np.concatenate(parts)
+        if not len(rows) and not self.table.in_use:
+            return np.empty(0, CHANGE), np.empty((0, CONTEXT_WIDTH))
+        series = np.concatenate([item.series for item in sets])
+        context = np.concatenate([item.context(source) for item in sets])
+        order = np.argsort(rows["tick"], kind="stable")
+        order = order[rows["alert"][order] >= 0]
+        return self._advance_all(rows[order], context[order], series[order], block)
+
+    def release(self, tick: int) -> None:
+        """Free what nothing holds any more."""
+        if self.table.in_use:
+            self.table.release(tick, REMEMBER_NS if self._remembers else 0)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The live arrays."""
+        return self.table.arrays()
+
+    @property
+    def _remembers(self) -> bool:
+        """Whether every series that is there once gets an entry, to fire when it is gone."""
+        return self.plan.options.on_absent == FIRE_ON_ABSENT
+
+    def _note_errors(self, block: Block) -> None:
+        if block.failed.any():
+            self.failures += int(block.failed.sum())
+        self.error = block.errors.get(len(block.ticks) - 1, "")
+
+    def _rows(self, results: "_Results", condition: int) -> NDArray[np.void]:
+        """Say that results mean `condition` for their alerts; entry -1 where they mean nothing."""
+        rows = np.empty(len(results.tick), ROW)
+        rows["tick"] = results.tick
+        rows["value"] = results.value
+        rows["condition"] = condition
+        resolve = self.plan.options.resolve
+        if condition == FALSE and resolve is not None:
+            rows["condition"][passes(results.value, resolve)] = HOLDS
+        # Labels by value are those of a result: what holds has none to make an alert with.
+        makes = condition == TRUE or (
+            self._remembers and condition != ENDED and not self._uses_value
+        )
+        rows["alert"] = self._entries(results, makes=makes)
+        return rows
+
+    def _entries(self, results: "_Results", *, makes: bool) -> NDArray[np.int32]:
+        if not len(results.tick):
+            return np.empty(0, np.int32)
+        if self._uses_value:
+            return np.array(
+                [
+                    self._entry(item, alert_labels(self.rule, item, value), makes=makes)
+                    for item, value in zip(results.series, results.value.tolist(), strict=True)
+                ],
+                np.int32,
+            )
+        if self._known is None or self._known.table is not results.table:
+            self._known = _Known(results.table)
+        used, index = np.unique(results.row, return_inverse=True)
+        entries = [
+            self._entry(*self._known.of(self.rule, row), makes=makes) for row in used.tolist()
+        ]
+        return np.array(entries, np.int32)[index]
+
+    def _entry(self, series: Series, labels: Labels, *, makes: bool) -> int:
+        return self.table.entry(series, labels) if makes else self.table.find(labels)
+
+    def _advance_all(
+        self,
+        rows: NDArray[np.void],
+        context: NDArray[np.float64],
+        series: NDArray[np.object_],
+        block: Block,
+    ) -> tuple[NDArray[np.void], NDArray[np.float64]]:
+        """Take the alerts over all ticks that did not fail, in one go where nothing forbids it."""
+        changes, contexts = [np.empty(0, CHANGE)], [np.empty((0, CONTEXT_WIDTH))]
+        step_by_step = self._group_limit > 0 or self.plan.is_read
+        for first, last in _runs(~block.failed, one_by_one=step_by_step):
+            ticks = int(block.ticks[first]), int(block.ticks[last])
+            low, high = (
+                int(np.searchsorted(rows["tick"], ticks[0])),
+                int(np.searchsorted(rows["tick"], ticks[1], side="right")),
+            )
+            here = slice(low, high)
+            found, its_context = self._advance(rows[here], context[here], series[here], *ticks)
+            changes.append(found)
+            contexts.append(its_context)
+            if step_by_step:
+                ended = self._end_beyond_limit(ticks[0])
+                changes.append(ended)
+                contexts.append(self.table.context[ended["alert"]])
+                self._make_series(ticks[0])
+        return np.concatenate(changes), np.concatenate(contexts)
+
+    def _advance(
+        self,
+        rows: NDArray[np.void],
+        context: NDArray[np.float64],
+        series: NDArray[np.object_],
+        first_tick: int,
+        last_tick: int,
+    ) -> tuple[NDArray[np.void], NDArray[np.float64]]:
+        options = self.plan.options
+        found = [np.empty(0, CHANGE)]
+        contexts = [np.empty((0, CONTEXT_WIDTH))]
+        failed = np.zeros(2, np.int64)
+        capacity = _FIRST_CHANGES + len(self.table.alerts)
+        tick = first_tick
+        while tick <= last_tick:
+            changes = np.empty(capacity, CHANGE)
+            last_row = np.empty(len(self.table.alerts), np.int64)
+            tick, written = advance_block(
+                tick, last_tick, self.plan.interval_ns, rows, self.table.alerts,
+                self.rule.for_ns, self.rule.keep_firing_for_ns, options.gap_tolerance,
+                options.on_absent, REMEMBER_NS, changes, last_row, failed,
+            )  # fmt: skip
+            changes = changes[:written]
+            found.append(changes)
+            here = self.table.context[changes["alert"]]
+            fresh = changes["row"] >= 0
+            here[fresh] = context[changes["row"][fresh]]
+            contexts.append(here)
+            self._note_series(changes, series)
+            with_result = last_row >= 0
+            for alert in np.flatnonzero(with_result).tolist():
+                self.table.said_by(alert, series[last_row[alert]])
+            self.table.context[with_result] = context[last_row[with_result]]
+            done = int(np.searchsorted(rows["tick"], tick))
+            rows, context, series = rows[done:], context[done:], series[done:]
+            capacity *= 2
+        self.failures += int(failed[0])
+        if failed[1] == last_tick:
+            self.error = SAME_LABELS
+        return np.concatenate(found), np.concatenate(contexts)
+
+    def _note_series(self, changes: NDArray[np.void], series: NDArray[np.object_]) -> None:
+        self.change_series += [
+            series[row] if row >= 0 else self.table.series_of(alert)
+            for row, alert in zip(changes["row"].tolist(), changes["alert"].tolist(), strict=True)
+        ]
+
+    def _end_beyond_limit(self, tick: int) -> NDArray[np.void]:
+        """End all alerts if there are more than the group allows, as Prometheus does."""
+        active = int((self.table.alerts["state"] != INACTIVE).sum())
+        if not self._group_limit or active <= self._group_limit:
+            return np.empty(0, CHANGE)
+        self.failures += 1
+        self.error = f"exceeded limit of {self._group_limit} with {active} alerts"
+        ended = resolve_all(self.table.alerts, tick)
+        self._note_series(ended, np.empty(0, object))
+        return ended
+
+    def _make_series(self, tick: int) -> None:
+        """Make the alerts' own series at a tick, and end those that are not made any more."""
+        if not self.plan.is_read:
+            return
+        alerts = self.table.alerts
+        made: dict[Labels, float] = {}
+        for number in np.flatnonzero(alerts["state"] != INACTIVE).tolist():
+            identity = self.table.identities[number]
+            if identity is None:
+                continue
+            state = "firing" if alerts["state"][number] == FIRING else "pending"
+            labels = (*identity.labels, (NAME_LABEL, ALERTS), ("alertstate", state))
+            made[tuple(sorted(labels))] = 1.0
+            labels = (*identity.labels, (NAME_LABEL, ALERTS_FOR_STATE))
+            made[tuple(sorted(labels))] = float(alerts["active_at"][number] // _SECOND_NS)
+        gone = [labels for labels in self._said if labels not in made]
+        self._said = dict.fromkeys(made)
+        if made or gone:
+            values = np.array([*made.values(), *(np.nan for _ in gone)], np.float64)
+            stale = np.arange(len(values)) >= len(made)
+            self.made.append(Samples.at(tick, [*made, *gone], values, stale))
+
+    def meta(self) -> dict[str, Any]:
+        """All that is no array."""
+        return {"table": self.table.meta(), "said": list(self._said)}
+
+    def restore(self, arrays: dict[str, NDArray[Any]], meta: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        self.table.restore(arrays, meta["table"])
+        self._said = {
+            tuple((name, value) for name, value in labels): None for labels in meta["said"]
+        }
+
+
+class _Known:
+    """The alerts' labels for the rows of a table, worded once."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        self._by_row: dict[int, tuple[Series, Labels]] = {}
+
+    def of(self, rule: AlertRule, row: int) -> tuple[Series, Labels]:
+        """Give a row's series and its alert's labels."""
+        held = self._by_row.get(row)
+        if held is None:
+            series = series_of(self.table.labels[row])
+            held = self._by_row[row] = series, alert_labels(rule, series, float("nan"))
+        return held
+
+
+class _Results:
+    """An expression's results as columns, by tick; ticks that failed have none."""
+
+    def __init__(self, operator: Operator, matrix: Matrix, block: Block) -> None:
+        there = matrix.present
+        if block.failed.any():
+            there = there & ~block.failed
+        if there.any():
+            place, self.row = np.nonzero(np.ascontiguousarray(there.T))
+        else:
+            place = self.row = np.empty(0, np.int64)
+        self.table = matrix.table
+        self.tick = block.ticks[place]
+        self.value = matrix.value[self.row, place]
+        self._operator = operator
+        self._interval_ns = block.interval_ns
+        self.series = np.empty(len(self.row), object)
+        by_row = {row: series_of(self.table.labels[row]) for row in set(self.row.tolist())}
+        self.series[:] = [by_row[row] for row in self.row.tolist()]
+
+    @classmethod
+    def of(cls, operator: Operator, block: Block, source: Source) -> "_Results":
+        """Evaluate an expression."""
+        return cls(operator, as_vector(operator.evaluate(block, source)), block)
+
+    def context(self, source: LaneSource) -> NDArray[np.float64]:
+        """What the anomalies behind the results were; NaN for all else."""
+        context = np.full((len(self.row), CONTEXT_WIDTH), np.nan)
+        if not len(self.row) or not isinstance(self._operator, LeafOperator):
+            return context
+        found = source.contexts(self._operator.leaf, self._interval_ns)
+        if found:
+            for place, (series, tick) in enumerate(
+                zip(self.series, self.tick.tolist(), strict=True)
+            ):
+                context[place] = found.get((series.labels, tick), np.nan)
+        return context
+
+
+def as_vector(value: Value) -> Matrix:
+    """Take a scalar as the vector of one series without labels, as rules do."""
+    if isinstance(value, Scalar):
+        present = np.ones((1, len(value.value)), np.bool_)
+        return Matrix(NO_LABELS, value.value.reshape(1, -1), present)
+    if isinstance(value, Matrix):
+        return value
+    raise TypeError("a text is no condition")
+
+
+def _runs(well: NDArray[np.bool_], *, one_by_one: bool) -> list[tuple[int, int]]:
+    """Give the stretches of ticks that are well, first and last included."""
+    if one_by_one:
+        return [(place, place) for place in np.flatnonzero(well).tolist()]
+    if well.all():
+        return [(0, len(well) - 1)] if len(well) else []
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], well, [False]]).astype(np.int8)))
+    return [(int(begin), int(end) - 1) for begin, end in edges.reshape(-1, 2)]
