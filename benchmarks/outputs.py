@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 from confluent_kafka import Consumer, Message, TopicPartition
 
@@ -48,7 +49,7 @@ def difference(one: Counter[Said], other: Counter[Said]) -> str:
 
 
 def _said(output: str, message: Message) -> Said:
-    headers = dict(message.headers() or ())
+    headers: dict[str, Any] = dict(message.headers() or ())
     return Said(
         output,
         message.timestamp()[1],

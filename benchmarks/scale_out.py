@@ -4,7 +4,8 @@ In the keyed topic all rows of a series lie in one partition, in the unkeyed one
 the same rows, with a spike now and then, so that all runs have to say the same: alerts, scores and
 dead letters are compared record by record (id, key, value, and how often each is there).
 
-The broker works on the same cores: its share of them stands beside the rates.
+The broker works on the same cores: its share of them stands beside the rates. Workers wait for each
+other at the end of every epoch, so `--epoch` tells how much of their time that takes.
 
 Run: ``python benchmarks/scale_out.py --help``
 """
@@ -67,6 +68,7 @@ class Bench:
     rows: int
     series: int
     begin_ms: int
+    epoch: str
     broker_pid: int | None
 
     def run(self, topic: str, workers: int) -> Run:
@@ -76,7 +78,7 @@ class Bench:
             "rules": {"files": ["rules.yaml"]},
             "time": {"lateness": f"{LATENESS_MS}ms"},
             "sinks": [{"kafka": {"brokers": self.brokers, "prefix": PREFIX}}],
-            "state": {"checkpoint": "5s"},
+            "state": {"checkpoint": "5s", "epoch": self.epoch},
         }
         reachable = self.rows - LATENESS_MS * self.series // INTERVAL_MS - LAST_ROWS
         files = {"rules.yaml": rules_yaml() + SPIKE_RULE}
@@ -185,6 +187,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--rows", type=int, default=6_000_000)
     parser.add_argument("--series", type=int, default=50_000)
     parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--epoch", default="500ms", help="`state.epoch`: workers meet at its end")
     given = parser.parse_args()
     if given.series % PARTITIONS:
         parser.error(f"series must be a multiple of {PARTITIONS}")
@@ -196,7 +199,7 @@ def main() -> None:
     begin_ms = (int(time.time()) // 3600 - 1) * 3_600_000 - given.rows // given.series * INTERVAL_MS
     load = {"rows": given.rows, "series": given.series, "begin_ms": begin_ms}
     port = int(given.brokers.split(",")[0].rpartition(":")[2])
-    bench = Bench(given.brokers, given.rows, given.series, begin_ms, listener_pid(port))
+    bench = Bench(**load, brokers=given.brokers, epoch=given.epoch, broker_pid=listener_pid(port))
     topics = {"keyed": f"{PREFIX}-keyed", "unkeyed": f"{PREFIX}-unkeyed"}
     delete_topics(given.brokers, f"{PREFIX}-")
     try:

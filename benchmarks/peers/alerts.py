@@ -101,7 +101,10 @@ def values_since(brokers: str, topic: str, begins: dict[int, int]) -> Iterator[b
             if not messages:
                 raise SystemExit(f"{topic}: {left:,} records can't be read")
             left -= len(messages)
-            yield from (message.value() for message in messages if message.value())
+            for message in messages:
+                value = message.value()
+                if value:
+                    yield value
     finally:
         consumer.close()
 

@@ -28,6 +28,7 @@ _COMMANDS = {
     "demo": "Show what it does on a made-up fleet of hosts.",
     "init": "Write a configuration after a look at a topic or recording.",
     "check": "Check configurations and Prometheus rule files.",
+    "test": "Run unit tests of rules, in promtool's format.",
     "run": "Watch the streams of a configuration.",
     "replay": "Play a recording through a configuration.",
     "record": "Write what a configuration's topics hold as a recording.",

@@ -178,7 +178,8 @@ class SeriesShard:
             self.watermark.newest[number] = meta["newest"].get(name, NOT_YET)
         self.watermark.value = meta["watermark"]
         self._handled = meta["handled"]
-        self._begun = meta["begun"]
+        # What is new to the flow begins here; the rest remembers when it began.
+        self._begun = meta["begun"] if meta["begun"] == NOT_YET else self._handled + 1
         self.deltas.restore(part("deltas"))
         self.leaves.restore(part("leaves"), meta["leaves"])
         for watch in self.watches:

@@ -27,6 +27,9 @@ W = TypeVar("W")
 Manifest = tuple[int, tuple[CheckpointId, ...]]
 """A part's number and the checkpoints that it has taken: all that Bytewax snapshots of it."""
 
+Block = tuple[Any, Any]
+"""A part's state as it was read from disk: arrays and plain values."""
+
 
 @dataclass
 class Failure:
@@ -145,8 +148,8 @@ class _Stateful(StatefulBatchLogic[V, W, Manifest]):
         """Make the part, empty."""
 
     @abstractmethod
-    def _restore(self, arrays: Any, meta: Any) -> None:
-        """Let the part go on from a checkpoint."""
+    def _restore(self, own: Block, *others: Block) -> None:
+        """Let the part go on from a checkpoint, of its own block and those of `_sources`."""
 
     @abstractmethod
     def _state(self) -> tuple[Any, Any]:
@@ -190,7 +193,14 @@ class _Stateful(StatefulBatchLogic[V, W, Manifest]):
         store = self.plan.store
         checkpoint = store.newest_usable(self._taken) if store is not None else None
         if store is not None and checkpoint is not None:
-            self._restore(*store.read(checkpoint, self.plan.names[self._number]))
+            own = self.plan.names[self._number]
+            others = [name for name in self._sources if name != own]
+            self._restore(*(store.read(checkpoint, name) for name in (own, *others)))
+
+    @property
+    def _sources(self) -> Sequence[str]:
+        """Names of the parts whose state this one takes over."""
+        return (self.plan.names[self._number],)
 
 
 class ShardPart(_Stateful[Piece, ToLane | ToSink]):
@@ -226,8 +236,9 @@ class ShardPart(_Stateful[Piece, ToLane | ToSink]):
     def _open(self, number: int) -> None:
         self.shard = self._make(number)
 
-    def _restore(self, arrays: Any, meta: Any) -> None:
-        self.shard.restore(arrays, meta)
+    def _restore(self, own: Block, *others: Block) -> None:
+        del others
+        self.shard.restore(*own)
 
     def _state(self) -> tuple[Any, Any]:
         return self.shard.state()
@@ -283,8 +294,13 @@ class LanePart(_Stateful[ToLane, ToSink]):
     def _open(self, number: int) -> None:
         self.lane = self._make(number)
 
-    def _restore(self, arrays: Any, meta: Any) -> None:
-        self.lane.restore(arrays, meta)
+    def _restore(self, own: Block, *others: Block) -> None:
+        self.lane.restore(*own, others)
+
+    @property
+    def _sources(self) -> Sequence[str]:
+        # Groups may have moved between lanes.
+        return self.plan.names
 
     def _state(self) -> tuple[Any, Any]:
         return self.lane.arrays(), self.lane.meta()

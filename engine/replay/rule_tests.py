@@ -71,8 +71,10 @@ class CheckResult:
     failures: tuple[str, ...]
 
 
-def run_test_file(file: RuleTestFile, config: Config) -> Iterator[CheckResult]:
-    """Run all tests of a file.
+def run_test_file(
+    file: RuleTestFile, config: Config, *, only: str | None = None
+) -> Iterator[CheckResult]:
+    """Run the tests of a file, or those whose name holds `only`.
 
     Parameters
     ----------
@@ -88,6 +90,8 @@ def run_test_file(file: RuleTestFile, config: Config) -> Iterator[CheckResult]:
     """
     groups = _groups_of(file)
     for test in file.tests:
+        if only is not None and only not in test.name:
+            continue
         yield from _Run(file, test, groups, config).results()
 
 

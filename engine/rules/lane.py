@@ -1,6 +1,6 @@
 """A rule lane: waits until all shards have closed a tick, then evaluates its groups."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -25,6 +25,7 @@ CELLS_MAX = 4_000_000
 """Results of one interval that are put together at once; more ticks are taken in several goes."""
 
 Evaluation = AlertEvaluation | RecordingEvaluation
+Arrays = dict[str, NDArray[Any]]
 
 
 class RuleLane:
@@ -54,6 +55,7 @@ class RuleLane:
         lookback_ns: int,
     ) -> None:
         self.plan = plan
+        self._number = number
         self.clusters = [cluster for cluster in plan.clusters if cluster.lane == number]
         self.rules: dict[str, Evaluation] = {
             rule.key: _evaluation(rule, group, alerts_max) for group, rule in self._each_rule()
@@ -87,7 +89,8 @@ class RuleLane:
         before = self.watermark
         for item in closed:
             self._watermarks[item.shard] = max(self._watermarks[item.shard], item.watermark)
-            self._begun[item.shard] = item.begun
+            if self._begun[item.shard] == NOT_YET:
+                self._begun[item.shard] = item.begun
             for rows in item.results:
                 self._rows.take(rows)
         if self.watermark == before:
@@ -107,7 +110,7 @@ class RuleLane:
         """What is wrong with the rules that failed at their last tick."""
         return {key: rule.error for key, rule in self.rules.items() if rule.error}
 
-    def arrays(self) -> dict[str, NDArray[Any]]:
+    def arrays(self) -> Arrays:
         """All state that is arrays, as copies."""
         arrays = {
             f"{key}|{name}": array.copy()
@@ -143,38 +146,66 @@ class RuleLane:
             ],
         }
 
-    def restore(self, arrays: dict[str, NDArray[Any]], raw: msgspec.Raw) -> None:
+    def restore(
+        self, arrays: Arrays, raw: msgspec.Raw, others: Sequence[tuple[Arrays, msgspec.Raw]] = ()
+    ) -> None:
         """Go on from a checkpoint; rules that are new start empty.
 
         What looks back further than before says so until its windows are full.
+
+        Parameters
+        ----------
+        arrays, raw
+            What `arrays` and `meta` of this lane gave.
+        others
+            The same of the other lanes: groups move there and here if what they read changes.
         """
         meta = msgspec.msgpack.decode(raw)
-        self._watermarks, self._begun = list(meta["watermarks"]), list(meta["begun"])
-        for group, _ in self._each_group():
-            new = self.watermark
-            aligned = new if new == NOT_YET else new // group.interval_ns * group.interval_ns
-            self._done[group.key] = meta["done"].get(group.key, aligned)
-        self._full_from = {
-            key: full_from for key, full_from in meta["full_from"].items() if key in self.rules
-        }
-        for key, rule in self.rules.items():
-            if key in meta["rules"]:
-                self._restore_rule(key, rule, arrays, meta["rules"][key])
-            if _reach_ns(rule) > meta["reach"].get(key, -1):
-                self._full_from[key] = self.watermark + _reach_ns(rule)
+        self._full_from = {}
+        self._begun = list(meta["begun"])
         self._recorded.restore(_part(arrays, "recorded|"), meta["recorded"])
-        self._restore_memories(arrays, meta["memories"])
-        self._restore_waiting(arrays, meta["waiting"])
+        known = [(arrays, meta), *((its, msgspec.msgpack.decode(text)) for its, text in others)]
+        # A lane that had no groups has heard of nothing.
+        heard = [item["watermarks"] for _, item in known]
+        self._watermarks = [max(column) for column in zip(*heard, strict=True)]
+        for group, _ in self._each_group():
+            self._done[group.key] = next(
+                (item["done"][group.key] for _, item in known if group.key in item["done"]),
+                self._last_tick(group),
+            )
+        for key, rule in self.rules.items():
+            self._restore_rule(key, rule, known)
+        for its_arrays, its_meta in known:
+            self._restore_memories(its_arrays, its_meta["memories"])
+            self._restore_waiting(its_arrays, its_meta["waiting"])
+
+    def _last_tick(self, group: GroupPlan) -> int:
+        """The last tick of a group that is new."""
+        now = self.watermark
+        return now if now == NOT_YET else now // group.interval_ns * group.interval_ns
 
     def _restore_rule(
-        self, key: str, rule: Evaluation, arrays: dict[str, NDArray[Any]], meta: Any
+        self, key: str, rule: Evaluation, known: Sequence[tuple[Arrays, Any]]
     ) -> None:
-        if isinstance(rule, RecordingEvaluation):
-            rule.restore(meta)
-        else:
-            rule.restore({name: arrays[f"{key}|{name}"] for name in rule.arrays()}, meta)
+        """Restore a rule from the lane that had it; the first of the lanes is this one."""
+        reach_ns = _reach_ns(rule)
+        for place, (arrays, meta) in enumerate(known):
+            if key not in meta["rules"]:
+                continue
+            if isinstance(rule, RecordingEvaluation):
+                rule.restore(meta["rules"][key])
+            else:
+                held = {name: arrays[f"{key}|{name}"] for name in rule.arrays()}
+                rule.restore(held, meta["rules"][key])
+            if key in meta["full_from"]:
+                self._full_from[key] = meta["full_from"][key]
+            # What a lane recorded does not move with the groups.
+            if place == 0 and reach_ns <= meta["reach"][key]:
+                return
+            break
+        self._full_from[key] = self.watermark + reach_ns
 
-    def _restore_waiting(self, arrays: dict[str, NDArray[Any]], waiting: Any) -> None:
+    def _restore_waiting(self, arrays: Arrays, waiting: Any) -> None:
         numbers = {query.key: number for number, query in enumerate(self.plan.queries)}
         for place, (key, plain) in enumerate(waiting):
             if key not in numbers:
@@ -182,9 +213,10 @@ class RuleLane:
             labels: list[Labels] = [tuple((name, text) for name, text in item) for item in plain]
             part = _part(arrays, f"waiting|{place}|")
             cells = Cells(part["row"], part["tick"], part["value"], part.get("context"))
-            self._rows.restore(numbers[key], labels, cells)
+            if self._number in self.plan.lanes_of[numbers[key]]:
+                self._rows.restore(numbers[key], labels, cells)
 
-    def _restore_memories(self, arrays: dict[str, NDArray[Any]], metas: Any) -> None:
+    def _restore_memories(self, arrays: Arrays, metas: Any) -> None:
         for key, subquery in self._subqueries():
             if key in metas:
                 memory = self._source.memories[subquery] = StepMemory()
@@ -291,7 +323,7 @@ def _reach_ns(rule: Evaluation) -> int:
     return max(look_back_of(operator) for operator in rule.operators)
 
 
-def _part(arrays: dict[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
+def _part(arrays: Arrays, prefix: str) -> Arrays:
     return {
         key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)
     }

@@ -21,7 +21,7 @@ from engine.promql.syntax import (
     number_text,
     type_of,
 )
-from engine.rules.bounds import Bounds, bounds_of, never_true
+from engine.rules.bounds import bounds_of, never_true
 from engine.rules.known_series import KnownSeries
 from engine.rules.model import AlertRule, Rule
 from engine.rules.result_labels import result_labels
@@ -72,7 +72,7 @@ def _of_duration(source: RuleSource, rule: AlertRule) -> Iterator[Problem]:
             "for",
             offset=None,
             message=f"'for' of {format_duration(rule.for_ns)} is shorter than the group's interval "
-            f"of {format_duration(source.interval_ns)}, and lasts as long as that",
+            f"of {format_duration(source.interval_ns)}",
         )
 
 
@@ -163,7 +163,7 @@ def _text(source: RuleSource) -> str:
 def _values(expression: Expression) -> str:
     if isinstance(expression, Number):
         return number_text(expression.value)
-    bounds: Bounds = bounds_of(expression)
+    bounds = bounds_of(expression).mapped(lambda number: number + 0.0)  # no -0
     if bounds.low == bounds.high:
         return f"a value of {number_text(bounds.low)}"
     if math.isinf(bounds.low) and math.isinf(bounds.high):

@@ -92,7 +92,8 @@ class Found:
 class Closed:
     """A shard's word that it has evaluated all ticks up to its watermark.
 
-    `begun` is the timestamp of its first sample ever, the smallest int64 before there was one.
+    `begun` is a time at or before its first sample since the start or resume, the smallest int64
+    before it ever had one.
     """
 
     shard: int

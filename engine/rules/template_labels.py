@@ -25,7 +25,7 @@ def labels_printed(statements: Sequence[Statement]) -> list[tuple[str, int]]:
     Returns
     -------
     list of (str, int)
-        Names with their places in characters of the template. Labels that a condition asks for
+        Names with the places of their dots in the template. Labels that a condition asks for
         are left out: the template is ready for results without them.
     """
     asked = {label for pipeline in _conditions(statements) for label, _ in _labels(pipeline)}

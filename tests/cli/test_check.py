@@ -9,6 +9,15 @@ from engine.cli import main
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 GOOD = "groups: [{name: a, rules: [{alert: Up, expr: up == 0}, {alert: Hot, expr: t > 1}]}]\n"
+ODD = """\
+groups:
+  - name: a
+    rules:
+      - {alert: Never, expr: absent(up) > 1, for: 10s}
+      - {alert: Good, expr: up == 0}
+      - {record: "made:here", expr: cpu}
+      - {alert: Made, expr: "made:here > 0"}
+"""
 BAD = """\
 groups:
   - name: a
@@ -187,3 +196,66 @@ def test_json_of_good_files_has_rules_only(capsys):
     code, lines = check_json(capsys, write("good.yaml", GOOD))
     assert code == 0
     assert [line["rule"] for line in lines] == ["Up", "Hot"]
+
+
+def test_warnings_have_their_places_and_fail_only_if_that_is_wanted(capsys):
+    rules = write("r.yaml", ODD)
+    expected = [
+        "r.yaml:4:41: warning: a value of 1 > 1 can never be true",
+        "r.yaml:4:51: warning: 'for' of 10s is shorter than the group's interval of 1m",
+        "1 file, 4 rules: 2 warnings",
+    ]
+    assert check(capsys, rules) == (0, expected)
+    assert check(capsys, "--strict", rules) == (1, expected)
+    assert check(capsys, "--strict", write("good.yaml", GOOD))[0] == 0
+
+
+def test_mistakes_and_warnings_are_counted_apart(capsys):
+    code, lines = check(capsys, write("bad.yaml", BAD), write("r.yaml", ODD))
+    assert code == 1
+    assert lines[-1] == "2 files, 7 rules: 3 mistakes, 2 warnings"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("long.csv", "ts,name,labels,value\n1760000000,cpu,,1\n1760000015,up,,1\n"),
+        ("wide.csv", "ts,cpu,up\n1760000000,1,1\n1760000015,1,1\n"),
+    ],
+)
+def test_rules_are_checked_beside_a_recording(capsys, name, text):
+    rules = write("r.yaml", ODD.replace("up == 0", "down == 0"))
+    recording = write(name, text)
+    code, lines = check(capsys, rules, "--recording", recording)
+    assert code == 0
+    assert lines[2:] == [
+        "r.yaml:5:29: warning: no series is called down in the recording",
+        "1 file, 4 rules: 3 warnings",
+    ]
+
+
+def test_a_recording_that_is_none_is_told(capsys):
+    assert main(["check", write("r.yaml", GOOD), "--recording", "none.csv"]) == 2
+    assert "no such file" in capsys.readouterr().err
+
+
+def test_json_has_warnings_with_their_rules(capsys):
+    code, lines = check_json(capsys, write("r.yaml", ODD))
+    assert code == 0
+    assert [line["rule"] for line in lines] == ["Never", "Good", "made:here", "Made"]
+    assert [line["ok"] for line in lines] == [True] * 4
+    assert [(one["line"], one["column"]) for one in lines[0]["warnings"]] == [(4, 41), (4, 51)]
+    assert "can never be true" in lines[0]["warnings"][0]["warning"]
+    assert not any("warnings" in line for line in lines[1:])
+    assert set(lines[1]) == {"file", "group", "rule", "ok", "error"}
+
+
+def test_the_rules_of_a_configuration_are_linted(capsys):
+    write("rules/r.yaml", ODD)
+    config = write("c.yaml", "rules: {files: [rules/r.yaml], interval: 10s}")
+    code, lines = check(capsys, config)
+    assert code == 0
+    assert lines == [
+        "rules/r.yaml:4:41: warning: a value of 1 > 1 can never be true",
+        "2 files, 4 rules: 1 warning",
+    ]
