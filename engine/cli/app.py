@@ -29,6 +29,7 @@ _COMMANDS = {
     "init": "Write a configuration after a look at a topic or recording.",
     "check": "Check configurations and Prometheus rule files.",
     "test": "Run unit tests of rules, in promtool's format.",
+    "explain": "Say why an alert fired at a time of a recording, or did not.",
     "run": "Watch the streams of a configuration.",
     "replay": "Play a recording through a configuration.",
     "record": "Write what a configuration's topics hold as a recording.",

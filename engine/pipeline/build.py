@@ -79,7 +79,7 @@ def rule_files(config: Config) -> tuple[list[RuleFile], list[Problem]]:
     return list(found.values()), problems
 
 
-def make_plan(config: Config, partitions: Sequence[str]) -> FlowPlan:
+def make_plan(config: Config, partitions: Sequence[str], *, keep_all: bool = False) -> FlowPlan:
     """Plan the flow of a configuration.
 
     Parameters
@@ -87,6 +87,8 @@ def make_plan(config: Config, partitions: Sequence[str]) -> FlowPlan:
     config : Config
     partitions : sequence of str
         Keys of all source partitions.
+    keep_all : bool
+        Whether all rules' series are made, also those that no rule reads.
 
     Raises
     ------
@@ -114,7 +116,7 @@ def make_plan(config: Config, partitions: Sequence[str]) -> FlowPlan:
         partitions=tuple(partitions),
         shards=config.state.shards,
         detectors=detector_specs(config),
-        rules=plan_rules(groups, alert_options(config)),
+        rules=plan_rules(groups, alert_options(config), keep_all=keep_all),
         lookback_ns=config.rules.lookback_ns,
         limits=config.limits,
         emit=config.scores.emit,

@@ -14,6 +14,10 @@ _CLOSING = {"(": ")", "[": "]", "{": "}"}
 _MOST_TOKENS = 200  # of an expression in which the mistake is looked for
 _NO_GRAMMAR = "invalid promql query"
 _UNFINISHED = frozenset({_NO_GRAMMAR, "unclosed left parenthesis"})
+# Of Prometheus, behind feature flags or for native histograms; the parser doesn't know them.
+_MODIFIERS = frozenset({"anchored", "smoothed"})
+_TRIMS = frozenset({"</", ">/"})
+_DURATION_ARITHMETIC = frozenset(f"unexpected character inside brackets: '{x}'" for x in "-+*/%^")
 
 
 class ExpressionError(ValueError):
@@ -67,8 +71,8 @@ def syntax_error(text: str, message: str) -> ExpressionError:
         return _first_stray_token(text)
     if message == "unclosed left parenthesis":
         return ExpressionError("a ')' is missing", _last_open(text, "("))
-    if message.startswith("unexpected right parenthesis"):
-        return ExpressionError(message, _first_unopened(text))
+    if message.startswith("unexpected right "):
+        return ExpressionError(message, _first_unopened(text, message.rstrip("'")[-1]))
     if message.startswith("cannot convert float seconds"):
         # A panic of the parser; it is not to be asked again for each part.
         place = place_of(text, r"\d[\d_.]*e\+?\d", inside_braces=True)
@@ -76,14 +80,15 @@ def syntax_error(text: str, message: str) -> ExpressionError:
     if message.startswith("unterminated quoted string"):
         found = _QUOTE.search(_masked(text, braces=False))
         return ExpressionError(message, found.start() if found else None)
-    for bracket, name in (("{", "braces"), ("[", "brackets")):
-        if message == f"unexpected end of input inside {name}":
-            return ExpressionError(message, _last_open(text, bracket))
     hint = "; write the range like [5m]" if message.startswith("expected type matrix") else ""
     place = place_of_smallest(text, lambda piece: _refusal(piece) == message)
+    if place is None and "inside bra" in message:
+        place = _last_open(text, "{" if "inside braces" in message else "[")
     named = _NAMED_IN_MESSAGE.match(message)
     if named is not None and place is not None:
         place = max(text.find(named[1] or named[2], place), place)
+    if message in _DURATION_ARITHMETIC:
+        message = "arithmetic of durations is not supported yet"
     return ExpressionError(message + hint, place)
 
 
@@ -158,11 +163,11 @@ def _last_open(text: str, bracket: str) -> int | None:
     return waiting[-1] if waiting else None
 
 
-def _first_unopened(text: str) -> int | None:
-    """Find the first right parenthesis that closes nothing."""
+def _first_unopened(text: str, closing: str) -> int | None:
+    """Find the first bracket of a kind that closes nothing."""
     depth = 0
-    for offset, character in enumerate(_masked(text, braces=True)):
-        depth += {"(": 1, ")": -1}.get(character, 0)
+    for offset, character in enumerate(_masked(text, braces=closing == ")")):
+        depth += (_CLOSING.get(character) == closing) - (character == closing)
         if depth < 0:
             return offset
     return None
@@ -175,6 +180,10 @@ def _first_stray_token(text: str) -> ExpressionError:
         return ExpressionError(f"nothing stands behind '{tokens[-1][0]}'", tokens[-1].start())
     for token in reversed(tokens[:_MOST_TOKENS]):
         if _may_begin(text[: token.start()]):
+            trim = text[token.start() - 1 : token.end()]
+            if token[0] in _MODIFIERS or trim in _TRIMS:
+                what = f"the operator {trim}" if trim in _TRIMS else f"the modifier {token[0]}"
+                return ExpressionError(f"{what} is not supported yet", token.start())
             hint = "; to compare, write ==" if token[0] == "=" else ""
             return ExpressionError(f"'{token[0]}' can't stand here{hint}", token.start())
     return ExpressionError("this isn't a PromQL expression", 0)

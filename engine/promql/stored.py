@@ -1,6 +1,6 @@
 """Queries on samples in memory: for tests of rules, for explaining, for judging the language."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,6 +71,13 @@ class Stored:
         if leaf.comparison is not None:
             present &= passes(value, leaf.comparison)
         return Matrix(table, value, present)
+
+    def samples(self, selector: Selector) -> Iterator[StoredSeries]:
+        """Yield all samples of the series that a selector selects."""
+        table, members = self._select(selector)
+        for labels, member in zip(table.labels, members.tolist(), strict=True):
+            here = slice(self._start[member], self._start[member + 1])
+            yield labels, self._ts[here], self._value[here], self._stale[here]
 
     def inner(self, subquery: SubqueryOperator, block: Block) -> tuple[Block, Matrix]:
         """Evaluate a subquery at all steps that the windows reach (see `Source`)."""

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.promql.leaf import passes
-from engine.promql.matrix import NO_LABELS, Block, Labels, Matrix, Scalar, Table
+from engine.promql.matrix import NO_LABELS, Block, Labels, Matrix, Scalar, Table, labels_of
 from engine.promql.operators import LeafOperator, Operator, Source
 from engine.promql.prepare import prepare
 from engine.promql.values import Value
@@ -37,6 +37,8 @@ CONTEXT_WIDTH = 5
 SAME_LABELS = "vector contains metrics with the same labelset after applying alert labels"
 
 _FIRST_CHANGES = 64
+_NO_CHANGES = np.empty(0, CHANGE), np.empty((0, CONTEXT_WIDTH))
+_NO_ROWS = np.empty(0, ROW), np.empty((0, CONTEXT_WIDTH)), np.empty(0, object)
 _SECOND_NS = 1_000_000_000
 
 
@@ -113,19 +115,18 @@ class AlertEvaluation:
             Of each transition, from the alert's last result (see `LeafRows`).
         """
         self.change_series, self.made = [], []
-        results = _Results.of(self._result, block, source)
-        parts = [self._rows(results, TRUE)]
-        sets = [results]
+        sets = [(_Results.of(self._result, block, source), TRUE)]
         for operator, condition in self._others:
-            found = _Results.of(operator, block, source)
-            parts.append(self._rows(found, condition))
-            sets.append(found)
+            sets.append((_Results.of(operator, block, source), condition))
         self._note_errors(block)
-        rows = np.concatenate(parts)
-        if not len(rows) and not self.table.in_use:
-            return np.empty(0, CHANGE), np.empty((0, CONTEXT_WIDTH))
-        series = np.concatenate([item.series for item in sets])
-        context = np.concatenate([item.context(source) for item in sets])
+        sets = [(results, condition) for results, condition in sets if len(results.tick)]
+        if not sets:
+            if not self.table.in_use:
+                return _NO_CHANGES
+            return self._advance_all(*_NO_ROWS, block)
+        rows = np.concatenate([self._rows(*item) for item in sets])
+        series = np.concatenate([results.series for results, _ in sets])
+        context = np.concatenate([results.context(source) for results, _ in sets])
         order = np.argsort(rows["tick"], kind="stable")
         order = order[rows["alert"][order] >= 0]
         return self._advance_all(rows[order], context[order], series[order], block)
@@ -145,8 +146,7 @@ class AlertEvaluation:
         return self.plan.options.on_absent == FIRE_ON_ABSENT
 
     def _note_errors(self, block: Block) -> None:
-        if block.failed.any():
-            self.failures += int(block.failed.sum())
+        self.failures += len(block.errors)
         self.error = block.errors.get(len(block.ticks) - 1, "")
 
     def _rows(self, results: "_Results", condition: int) -> NDArray[np.void]:
@@ -166,8 +166,6 @@ class AlertEvaluation:
         return rows
 
     def _entries(self, results: "_Results", *, makes: bool) -> NDArray[np.int32]:
-        if not len(results.tick):
-            return np.empty(0, np.int32)
         if self._uses_value:
             return np.array(
                 [
@@ -204,6 +202,7 @@ class AlertEvaluation:
                 int(np.searchsorted(rows["tick"], ticks[1], side="right")),
             )
             here = slice(low, high)
+            failures = self.failures
             found, its_context = self._advance(rows[here], context[here], series[here], *ticks)
             changes.append(found)
             contexts.append(its_context)
@@ -211,7 +210,9 @@ class AlertEvaluation:
                 ended = self._end_beyond_limit(ticks[0])
                 changes.append(ended)
                 contexts.append(self.table.context[ended["alert"]])
-                self._make_series(ticks[0])
+                # As in Prometheus, a rule that fails neither makes samples nor ends series.
+                if self.failures == failures:
+                    self._make_series(ticks[0])
         return np.concatenate(changes), np.concatenate(contexts)
 
     def _advance(
@@ -283,10 +284,11 @@ class AlertEvaluation:
             if identity is None:
                 continue
             state = "firing" if alerts["state"][number] == FIRING else "pending"
-            labels = (*identity.labels, (NAME_LABEL, ALERTS), ("alertstate", state))
-            made[tuple(sorted(labels))] = 1.0
-            labels = (*identity.labels, (NAME_LABEL, ALERTS_FOR_STATE))
-            made[tuple(sorted(labels))] = float(alerts["active_at"][number] // _SECOND_NS)
+            # An alert on ALERTS has an `alertstate` of its own, which gives way.
+            labels = dict(identity.labels) | {NAME_LABEL: ALERTS, "alertstate": state}
+            made[labels_of(labels.items())] = 1.0
+            labels = dict(identity.labels) | {NAME_LABEL: ALERTS_FOR_STATE}
+            made[labels_of(labels.items())] = float(alerts["active_at"][number] // _SECOND_NS)
         gone = [labels for labels in self._said if labels not in made]
         self._said = dict.fromkeys(made)
         if made or gone:
@@ -327,13 +329,13 @@ class _Results:
 
     def __init__(self, operator: Operator, matrix: Matrix, block: Block) -> None:
         there = matrix.present
-        if block.failed.any():
+        if block.errors:
             there = there & ~block.failed
-        if there.any():
-            place, self.row = np.nonzero(np.ascontiguousarray(there.T))
-        else:
-            place = self.row = np.empty(0, np.int64)
+        self.tick = self.row = np.empty(0, np.int64)
         self.table = matrix.table
+        if not there.any():
+            return
+        place, self.row = np.nonzero(np.ascontiguousarray(there.T))
         self.tick = block.ticks[place]
         self.value = matrix.value[self.row, place]
         self._operator = operator

@@ -85,6 +85,8 @@ class LaneRows:
         self._base = np.zeros(len(queries), np.int64)
         self._place = np.empty(0, np.int64)
         self._laid = np.zeros(len(queries), np.int64)
+        self._counts: dict[int, int] = dict.fromkeys(self._numbers_of, 0)
+        self._laid_counts: dict[int, int] = {}
 
     def take(self, rows: LeafRows) -> None:
         """Take in what a shard found."""
@@ -120,6 +122,7 @@ class LaneRows:
         members.labels.append(labels)
         members.row.append(row)
         members.table = None
+        self._counts[self._queries[query].interval_ns] += 1
         return row
 
     def rows_of(self, source: int, pair: NDArray[np.int32]) -> NDArray[np.int64]:
@@ -147,7 +150,10 @@ class LaneRows:
 
     def put_together(self, interval_ns: int, first_tick: int, ticks: int) -> None:
         """Make the matrices of an interval's queries at a stretch of ticks."""
+        held = self._buffers.get(interval_ns)
         rows = self._lay_out(interval_ns)
+        if held is not None and held.first_tick == first_tick and held.value.shape == (rows, ticks):
+            return
         value = np.full((rows, ticks), np.nan)
         present = np.zeros((rows, ticks), np.bool_)
         for cells in self._waiting.get(interval_ns, []):
@@ -159,8 +165,7 @@ class LaneRows:
 
     def rows(self, interval_ns: int) -> int:
         """How many rows an interval's queries have."""
-        numbers = self._numbers_of.get(interval_ns, [])
-        return sum(len(self._members[number].labels) for number in numbers)
+        return self._counts.get(interval_ns, 0)
 
     def matrix(self, query: int, block: Block, more: Sequence[Cells] = ()) -> Matrix:
         """Give a query's results at a block's ticks; `more` are of the lane's own series."""
@@ -201,8 +206,8 @@ class LaneRows:
     def drop_through(self, tick: int) -> None:
         """Forget results at or before a tick."""
         for interval_ns, waiting in self._waiting.items():
-            kept = [cells.take(cells.tick > tick) for cells in waiting]
-            self._waiting[interval_ns] = [cells for cells in kept if len(cells.tick)]
+            kept = [cells.take(cells.tick > tick) for cells in waiting if cells.tick.max() > tick]
+            self._waiting[interval_ns] = kept
         self._buffers = {}
 
     def waiting(self) -> list[tuple[int, list[Labels], Cells]]:
@@ -232,21 +237,21 @@ class LaneRows:
 
     def _lay_out(self, interval_ns: int) -> int:
         """Say where in a buffer each row of an interval stands; gives the number of rows."""
-        numbers = self._numbers_of.get(interval_ns, [])
         total = self.rows(interval_ns)
-        if int(self._laid[numbers].sum()) == total:
+        if self._laid_counts.get(interval_ns, 0) == total:
             return total
         if len(self._place) < len(self._query_of_row):
             room = np.full(2 * len(self._query_of_row), _NO_ROW, np.int64)
             room[: len(self._place)] = self._place
             self._place = room
         base = 0
-        for number in numbers:
+        for number in self._numbers_of[interval_ns]:
             table = self.table(number)
             self._base[number] = base
             self._laid[number] = len(table)
             self._place[self._members[number].order] = np.arange(base, base + len(table))
             base += len(table)
+        self._laid_counts[interval_ns] = base
         return base
 
     def _places_in(self, query: int) -> NDArray[np.int64]:

@@ -69,12 +69,15 @@ class RecordingEvaluation:
         A series that is not among the results any more gets a stale marker.
         """
         matrix = as_vector(self._result.evaluate(block, source))
+        if not len(matrix.table) and not len(self._table) and not block.errors:
+            self.error = ""
+            return None
         plan = self._planned.get(
             (matrix.table,), lambda: relabelled(matrix.table, self._recorded_labels)
         )
         matrix = moved(matrix, plan, block, SAME_LABELS)
         self._check_limit(matrix, block)
-        self.failures += int(block.failed.sum())
+        self.failures += len(block.errors)
         self.error = block.errors.get(len(block.ticks) - 1, "")
         return self._samples(matrix, block)
 

@@ -242,7 +242,7 @@ class RuleFileReader(YamlFields):
         )
 
     def _check_repeated(self, rule: AlertRule, node: YamlMapping, group: _Group) -> None:
-        """Refuse a second alert that would share its state with an earlier one."""
+        """Refuse a second alert whose events could not be told from an earlier one's."""
         if rule.key in group.first_lines:
             self.problem(
                 value_position_of(node, "alert"),

@@ -38,7 +38,7 @@ from engine.rules.template_nodes import (
 )
 from engine.rules.template_values import AlertData, Arguments, Duration, Moment
 
-_MOST_ROUNDS = 10_000  # of a range over a number; a mistyped one must not stop a stream
+_MOST_ROUNDS = 10_000  # of all ranges of a text; a mistyped number must not stop a stream
 _PREDEFINED = {"Labels": "$labels", "ExternalLabels": "$externalLabels",
                "ExternalURL": "$externalURL", "Value": "$value"}  # fmt: skip
 
@@ -85,6 +85,7 @@ class Execution:
         fields = data.fields
         self.variables += [(name, fields[field]) for field, name in _PREDEFINED.items()]
         self.node: _Node = Dot(0)
+        self.rounds = 0
 
     def run(self, statements: Sequence[Statement]) -> str:
         """Give the text of all statements.
@@ -142,6 +143,9 @@ class Execution:
         any_round = False
         for key, element in self.elements(value, len(branch.pipeline.variables)):
             any_round = True
+            self.rounds += 1
+            if self.rounds > _MOST_ROUNDS:
+                raise self.fail(f"the ranges are longer than {_MOST_ROUNDS} rounds")
             self.set_range_variables(branch.pipeline, key, element)
             try:
                 self.walk(element, branch.body)
@@ -160,8 +164,6 @@ class Execution:
             if variables > 1:
                 shown = print_value(value)
                 raise self.fail(f"can't use {shown} to iterate over more than one variable")
-            if value > _MOST_ROUNDS:
-                raise self.fail(f"range over {value} is longer than {_MOST_ROUNDS} rounds")
             yield from ((None, type(value)(number)) for number in range(value))
         elif value is not None:
             raise self.fail(f"range can't iterate over {print_value(value)}")

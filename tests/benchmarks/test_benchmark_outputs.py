@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import pytest
 from benchmark_modules import benchmark_module
 
 outputs = benchmark_module("outputs")
@@ -28,6 +29,7 @@ def test_another_value_under_the_same_id_differs():
     assert how.startswith("2 scores differ (1 missing, 1 more)")
 
 
+@pytest.mark.kafka
 def test_records_are_read_from_topics_up_to_a_time(kafka_brokers, kafka_topic):
     from confluent_kafka import Producer
 

@@ -12,6 +12,7 @@ from engine.rules.lifecycle import (
     BECAME_PENDING,
     BECAME_RESOLVED,
     DROPPED,
+    ENDED,
     FALSE,
     FIRE_ON_ABSENT,
     FORGOTTEN,
@@ -43,9 +44,11 @@ class NaiveRule:
     gap_tolerance: int = 0
     on_absent: int = 0
     remember_ns: int = 0
+    no_value: float = 0.0
     active: dict = field(default_factory=dict)
     seen_at: dict = field(default_factory=dict)
     missing: dict = field(default_factory=dict)
+    ended: set = field(default_factory=set)
     values: dict = field(default_factory=dict)
     failures: int = 0
 
@@ -62,24 +65,46 @@ class NaiveRule:
             if condition == TRUE:
                 self.values[alert] = next(v for at, c, v in rows if at == alert and c == TRUE)
             if self.is_result(ts, alert, condition):
-                results[alert] = self.values.get(alert, 0.0)
+                results[alert] = self.values.get(alert, self.no_value)
         return self.eval(ts, results, alerts)
 
     def is_result(self, ts, alert, condition):
-        if condition == ABSENT:
+        if condition in (ABSENT, ENDED):
             self.missing[alert] = self.missing.get(alert, 0) + 1
+            if condition == ENDED:
+                self.ended.add(alert)
         else:
             self.missing[alert], self.seen_at[alert] = 0, ts
+            self.ended.discard(alert)
         state = self.active[alert].state if alert in self.active else "inactive"
         if condition == HOLDS:
             return state == "firing"
         if condition in (TRUE, FALSE):
             return condition == TRUE
+        is_tolerated = state != "inactive" and self.missing[alert] <= self.gap_tolerance
+        if alert in self.ended:
+            return is_tolerated
         if self.on_absent == FIRE_ON_ABSENT:
             return alert in self.seen_at and ts - self.seen_at[alert] <= self.remember_ns
-        if state == "firing" and self.on_absent == HOLD_ON_ABSENT:
-            return True
-        return state != "inactive" and self.missing[alert] <= self.gap_tolerance
+        return is_tolerated or (state == "firing" and self.on_absent == HOLD_ON_ABSENT)
+
+    def end_all(self, ts):
+        """End all alerts at once: what fires is resolved, what is pending is dropped."""
+        changes = []
+        for number, alert in list(self.active.items()):
+            if alert.state == "inactive":
+                continue
+            transition = BECAME_RESOLVED if alert.state == "firing" else DROPPED
+            changes.append(
+                (ts, number, transition, alert.value, alert.active_at, alert.fired_at,
+                 alert.sequence)
+            )  # fmt: skip
+            if alert.state == "pending":
+                del self.active[number]
+                continue
+            alert.state, alert.resolved_at, alert.keep_since = "inactive", ts, None
+            alert.sequence += 1
+        return changes
 
     def eval(self, ts, results, alerts):
         changes = []

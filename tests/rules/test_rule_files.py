@@ -192,7 +192,7 @@ groups:
     assert len(found) == len(starts), found
 
 
-def test_rules_that_would_share_their_state_are_refused(tmp_path):
+def test_alerts_that_could_not_be_told_apart_are_refused(tmp_path):
     text = """\
 groups:
   - name: g

@@ -115,6 +115,8 @@ def test_what_may_be_nested_can_be_filled_in():
 
 def test_a_long_range_over_a_number_is_an_error():
     assert "longer than 10000 rounds" in expand("{{ range 1000000000 }}{{ end }}")
+    nested = "{{ range 5000 }}{{ range 5000 }}{{ end }}{{ end }}"
+    assert "longer than 10000 rounds" in expand(nested)
 
 
 def test_the_installation_has_labels_and_a_url():
