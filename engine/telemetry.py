@@ -36,9 +36,7 @@ class Telemetry:
             "rows_repeated", "Samples left out since their series has that timestamp.", "kind"
         )
         self.rows_out = self._counter("rows_out", "Records said.", "output")
-        self.rule_failures = self._counter(
-            "rule_failures", "Ticks at which a rule had two results with the same labels.", "rule"
-        )
+        self.rule_failures = self._counter("rule_failures", "Ticks at which a rule failed.", "rule")
         self.window_samples_lost = self._counter(
             "window_samples_lost", "Samples that a full window of a rule lost."
         )

@@ -43,6 +43,7 @@ class Observer:
     _buffered: dict[int, int] = field(default_factory=dict)
     _lost: dict[int, int] = field(default_factory=dict)
     _failures: dict[str, int] = field(default_factory=dict)
+    _rule_errors: dict[int, dict[str, str]] = field(default_factory=dict)
     _states: dict[str, str] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
@@ -65,6 +66,11 @@ class Observer:
     def unhealthy_rules(self) -> dict[str, int]:
         """Rules that failed at some tick, with how many."""
         return dict(self._failures)
+
+    @property
+    def rule_errors(self) -> dict[str, str]:
+        """What is wrong with the rules that failed at their last tick."""
+        return {key: text for errors in self._rule_errors.values() for key, text in errors.items()}
 
     def alerts_by_state(self) -> dict[str, int]:
         """Alerts that are pending or firing, as last said."""
@@ -114,6 +120,11 @@ class Observer:
             if new:
                 self.telemetry.rule_failures.labels(rule).inc(new)
                 self._failures[rule] = failures
+        errors = lane.errors()
+        known = self._rule_errors.get(lane.number, {})
+        for rule in errors.keys() - known.keys():
+            _log.warning("rule failed", rule=rule, error=errors[rule])
+        self._rule_errors[lane.number] = errors
 
     def sink(self, item: ToSink) -> None:
         """Hear of records that were written."""

@@ -161,6 +161,7 @@ class Heartbeat(_Repeating):
             "series": observer.series,
             "alerts": observer.alerts_by_state(),
             "unhealthy_rules": observer.unhealthy_rules,
+            "rule_errors": observer.rule_errors,
         }
         for writer in self._writers:
             writer.write("worker-0", status)

@@ -26,6 +26,7 @@ class Summary(msgspec.Struct, kw_only=True):
     records: dict[str, int]
     dead_letters: dict[str, int]
     unhealthy_rules: dict[str, int]
+    rule_errors: dict[str, str]
     complete: bool
     episodes: list[Episode]
 
@@ -93,6 +94,7 @@ def replay(
         records=dict(sorted(observer.said.items())),
         dead_letters=observer.dead_letters(),
         unhealthy_rules=observer.unhealthy_rules,
+        rule_errors=observer.rule_errors,
         complete=not stop(),
         episodes=episodes.fired(),
     )

@@ -55,7 +55,7 @@ class RuleLane:
         lookback_ns: int,
     ) -> None:
         self.plan = plan
-        self._number = number
+        self.number = number
         self.clusters = [cluster for cluster in plan.clusters if cluster.lane == number]
         self.rules: dict[str, Evaluation] = {
             rule.key: _evaluation(rule, group, alerts_max) for group, rule in self._each_rule()
@@ -213,7 +213,7 @@ class RuleLane:
             labels: list[Labels] = [tuple((name, text) for name, text in item) for item in plain]
             part = _part(arrays, f"waiting|{place}|")
             cells = Cells(part["row"], part["tick"], part["value"], part.get("context"))
-            if self._number in self.plan.lanes_of[numbers[key]]:
+            if self.number in self.plan.lanes_of[numbers[key]]:
                 self._rows.restore(numbers[key], labels, cells)
 
     def _restore_memories(self, arrays: Arrays, metas: Any) -> None:

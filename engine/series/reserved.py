@@ -74,11 +74,14 @@ class SlotArrays:
             self._room[name][:rows] = array
 
     def _larger(self, room: NDArray[Any], rows: int, limit: int) -> NDArray[Any]:
+        shape, few = room.shape[1:], int(rows * _GROWTH)
         if rows <= _FIRST_ROWS:
-            larger = np.zeros((_FIRST_ROWS, *room.shape[1:]), room.dtype)
+            larger = np.zeros((_FIRST_ROWS, *shape), room.dtype)
         else:
-            most = max(limit, int(rows * _GROWTH))
-            larger = zeros_on_demand((most, *room.shape[1:]), room.dtype)
+            try:
+                larger = zeros_on_demand((max(limit, few), *shape), room.dtype)
+            except OSError:  # a system that promises no more than it has
+                larger = zeros_on_demand((few, *shape), room.dtype)
         larger[: self._rows] = room[: self._rows]
         return larger
 

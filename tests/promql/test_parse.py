@@ -4,6 +4,8 @@ import math
 
 import promql_parser
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engine.promql.errors import ExpressionError, place_of_smallest
 from engine.promql.parse import (
@@ -296,6 +298,40 @@ def test_mistakes_are_explained_and_located(text, message, offset):
     with pytest.raises(ExpressionError, match=message) as caught:
         parse_expression(text)
     assert caught.value.offset == offset
+
+
+PIECES = [
+    "up",
+    "rate",
+    "sum",
+    "by",
+    "on",
+    "(",
+    ")",
+    "[5m]",
+    "{",
+    "}",
+    'a="b"',
+    "a=~",
+    '"',
+    "`",
+    "#",
+]
+PIECES += ["[", "]", ",", ">", "=", "-", "offset", "@", "5", "5m", "bool", "or", "group_left", "\n"]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=12))
+def test_any_text_is_an_expression_or_a_mistake_within_it(pieces):
+    text = " ".join(pieces)
+    mistake = None
+    try:
+        expression = parse_expression(text)
+    except ExpressionError as error:
+        mistake = error
+    if mistake is None:
+        assert parse_expression(str(expression)) == expression
+    else:
+        assert mistake.offset is None or 0 <= mistake.offset < len(text)
 
 
 def test_a_mistake_in_a_long_text_has_no_place_but_is_told_soon():

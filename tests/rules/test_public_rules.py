@@ -7,6 +7,7 @@ the configuration's defaults; the refused rules must be those of the lists, with
 from collections import Counter
 
 from engine.config.schema import RulesConfig
+from engine.promql.parse import parse_expression
 from engine.rules.load import check_rule_file
 from engine.rules.model import AlertRule, RecordingRule
 
@@ -87,3 +88,15 @@ def test_public_rules_load_with_a_longer_window(shared):
         rule for rule, reason in REFUSED_ALERTS if reason != WINDOW
     )
     assert loaded(reports)[RecordingRule] > 90
+
+
+def test_expressions_of_public_rules_survive_being_written(shared):
+    expressions = {
+        rule.expression
+        for report in read(shared, 32 * DAY_NS)
+        for group in report.groups
+        for rule in group.rules
+    }
+    assert len(expressions) > 1_200
+    for expression in expressions:
+        assert parse_expression(str(expression)) == expression

@@ -1,5 +1,7 @@
 """Arrays grow as lists would, without being copied and without memory for what is empty."""
 
+import errno
+import mmap
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +50,23 @@ def test_within_the_limit_rows_stay_where_they_are():
     assert np.shares_memory(first, arrays["row"])
     arrays.grow(5001, 5000)
     assert not np.shares_memory(first, arrays["row"])
+
+
+def test_where_room_is_refused_there_is_less(monkeypatch):
+    make, refused = mmap.mmap, []
+
+    def strict(handle, size, **options):
+        if size > 100_000:
+            refused.append(size)
+            raise OSError(errno.ENOMEM, "Cannot allocate memory")
+        return make(handle, size, **options)
+
+    monkeypatch.setattr(mmap, "mmap", strict)
+    arrays = SlotArrays({"number": np.array(7)})
+    for rows in (100, 300, 500, 5000):
+        arrays.grow(rows, 10**6)
+        assert arrays["number"].tolist() == [7] * rows
+    assert refused == [8 * 10**6] * 3
 
 
 def resident_bytes():
