@@ -89,6 +89,10 @@ class RulesConfig(Section, frozen=True, kw_only=True):
         Duration, Meta(gt=0, description="How long a sample counts as a series' current value.")
     ] = 5 * MINUTE_NS
     bundled: Annotated[bool, Meta(description="Whether the bundled anomaly rules are on.")] = True
+    external_labels: Annotated[
+        dict[str, str], Meta(description="What templates see as `$externalLabels`.")
+    ] = field(default_factory=dict)
+    external_url: Annotated[str, Meta(description="What templates see as `$externalURL`.")] = ""
 
     def conflicts(self) -> Iterator[tuple[str, str]]:
         """The longest range holds a tick at least."""
@@ -116,6 +120,11 @@ class RuleOptions(Section, frozen=True, kw_only=True):
     hold_while: Annotated[
         Expression | None, Meta(description="PromQL: a firing alert stays while this has a result.")
     ] = None
+
+    @property
+    def needs_number(self) -> bool:
+        """Whether the alert's expression must be a comparison with a number."""
+        return self.resolve_below is not None or self.resolve_above is not None
 
     def conflicts(self) -> Iterator[tuple[str, str]]:
         """An alert leaves on one side."""

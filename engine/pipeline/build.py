@@ -18,11 +18,14 @@ from engine.detectors.protocol import Detector
 from engine.errors import ConfigError, Problem
 from engine.pipeline.plan import DetectorSpec, FlowPlan
 from engine.promql.leaf import Comparison
-from engine.promql.parse import Language, parse_condition
+from engine.promql.parse import Language
 from engine.promql.selector import parse_selector
 from engine.rules.load import bundled_rules_path, check_rule_file
 from engine.rules.model import AlertRule, RuleGroup
 from engine.rules.plan import ON_ABSENT, Options, plan_rules
+from engine.rules.reads import comparison_of
+from engine.rules.rule_expression import parse_rule_expression
+from engine.rules.templates import External
 
 
 class NoParams(msgspec.Struct, forbid_unknown_fields=True):
@@ -116,7 +119,12 @@ def make_plan(config: Config, partitions: Sequence[str], *, keep_all: bool = Fal
         partitions=tuple(partitions),
         shards=config.state.shards,
         detectors=detector_specs(config),
-        rules=plan_rules(groups, alert_options(config), keep_all=keep_all),
+        rules=plan_rules(
+            groups,
+            alert_options(config),
+            external=External(config.rules.external_labels, config.rules.external_url),
+            keep_all=keep_all,
+        ),
         lookback_ns=config.rules.lookback_ns,
         limits=config.limits,
         emit=config.scores.emit,
@@ -127,11 +135,15 @@ def _unknown_names(config: Config, groups: Sequence[RuleGroup]) -> list[Problem]
     """Names in the configuration that nothing has, with their places in the file."""
     places = _places(config)
     problems = []
-    alerts = {rule.name for group in groups for rule in group.rules}
+    alerts = {rule.name for group in groups for rule in group.rules if isinstance(rule, AlertRule)}
     for number, options in enumerate(config.rule_options):
         if options.alert not in alerts:
             place = places("rule_options", number, "alert")
             problems.append(Problem(*place, f"no rule makes the alert {options.alert}"))
+        elif options.needs_number and not _compares(groups, options.alert):
+            place = places("rule_options", number, "alert")
+            message = "its expression is no comparison with a number: there is no value to leave by"
+            problems.append(Problem(*place, message))
     for number, entry in enumerate(config.detectors):
         if entry.use not in DETECTORS:
             message = f"there is no detector {entry.use}; write {' or '.join(sorted(DETECTORS))}"
@@ -142,6 +154,16 @@ def _unknown_names(config: Config, groups: Sequence[RuleGroup]) -> list[Problem]
         else:
             problems += _wrong_params(entry, places("detectors", number, "params"))
     return problems
+
+
+def _compares(groups: Sequence[RuleGroup], alert: str) -> bool:
+    """Whether all rules of an alert compare with a number."""
+    return all(
+        comparison_of(rule.expression) is not None
+        for group in groups
+        for rule in group.rules
+        if isinstance(rule, AlertRule) and rule.name == alert
+    )
 
 
 def _wrong_params(entry: DetectorConfig, place: tuple[str, int, int]) -> list[Problem]:
@@ -176,7 +198,7 @@ def alert_options(config: Config) -> Callable[[AlertRule], Options]:
     """Give a function that finds an alert's options."""
     language = language_of(config)
     given = {entry.alert: _options(entry, language) for entry in config.rule_options}
-    held = Options(hold_while=parse_condition(ANOMALY_EXIT, language))
+    held = Options(hold_while=parse_rule_expression(ANOMALY_EXIT, language))
 
     def options_of(rule: AlertRule) -> Options:
         if rule.name not in given and rule.file == BUNDLED_FILE:
@@ -199,7 +221,7 @@ def _options(entry: RuleOptions, language: Language) -> Options:
         resolve = Comparison("<=", entry.resolve_above)
     hold_while = None
     if entry.hold_while is not None:
-        hold_while = parse_condition(entry.hold_while, language)
+        hold_while = parse_rule_expression(entry.hold_while, language)
     return Options(
         gap_tolerance=entry.gap_tolerance,
         resolve=resolve,

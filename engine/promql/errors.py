@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 
-from engine.promql.raw_strings import STRING, STRING_OR_COMMENT, without_raw_strings
+from engine.promql.raw_strings import STRING, STRING_OR_COMMENT
 from engine.promql.selector import parse_promql
 
 _BRACES = re.compile(r"\{[^{}]*\}|\[[^\[\]]*\]")
@@ -136,7 +136,7 @@ def _closed_spans(tokens: list[re.Match[str]]) -> Iterator[tuple[int, int]]:
 def _refusal(text: str) -> str:
     """Give the parser's message, empty if it takes the text."""
     try:
-        parse_promql(without_raw_strings(text))
+        parse_promql(text)
     except ValueError as error:
         return str(error)
     return ""

@@ -21,7 +21,6 @@ from engine.promql.errors import (
 )
 from engine.promql.functions import VECTOR_FUNCTIONS
 from engine.promql.matching import METADATA_LABELS
-from engine.promql.raw_strings import without_raw_strings
 from engine.promql.selector import Matcher, Selector, matchers_of, parse_promql, selector_of
 from engine.promql.syntax import (
     MANY_TO_MANY,
@@ -88,7 +87,7 @@ def parse_expression(text: str, language: Language = Language()) -> Expression:
         If it isn't PromQL or uses what can't be evaluated; the message names the construct.
     """
     try:
-        tree = parse_promql(without_raw_strings(text))
+        tree = parse_promql(text)
     except ValueError as error:
         raise syntax_error(text, str(error)) from None
     negative = place_of(text, r"@\s*-(?=[\s0.]*[1-9])")
@@ -123,7 +122,7 @@ def _depth(expression: Expression) -> int:
 def _refusal_of_adapter(text: str, language: Language) -> str:
     """Give the adapter's message; empty if there is none, or the parser's comes first."""
     try:
-        tree = parse_promql(without_raw_strings(text))
+        tree = parse_promql(text)
     except ValueError:
         return ""
     try:

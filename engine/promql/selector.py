@@ -14,6 +14,7 @@ import promql_parser
 import re2
 
 from engine.promql.escapes import with_characters
+from engine.promql.raw_strings import without_raw_strings
 from engine.series.identity import NAME_LABEL, quoted
 
 _OPERATORS = {
@@ -35,7 +36,7 @@ def parse_promql(text: str) -> Any:
         If the text isn't PromQL; the message is the parser's.
     """
     try:
-        return promql_parser.parse(with_characters(text))
+        return promql_parser.parse(with_characters(without_raw_strings(text)))
     except ValueError:
         raise
     except BaseException as error:

@@ -28,6 +28,7 @@ from engine.rules.model import RuleGroup
 from engine.rules.plan import LANES, plan_rules
 from engine.rules.recorded import Samples, series_of
 from engine.rules.series_notation import MISSING, STALE, DescribedSeries
+from engine.rules.templates import External
 from engine.rules.unit_test_compare import compare_alerts, compare_samples
 from engine.rules.unit_test_model import (
     AlertCheck,
@@ -124,7 +125,8 @@ class _Run:
         self.file = file
         self.test = test
         self.interval_ns = file.evaluation_interval_ns
-        rules = plan_rules(groups, alert_options(config), keep_all=True)
+        external = External(dict(test.external_labels), test.external_url)
+        rules = plan_rules(groups, alert_options(config), external=external, keep_all=True)
         reads_anomalies = any(
             query.leaf.selector.name is None or query.leaf.selector.name.startswith("anomaly_")
             for query in rules.queries
@@ -255,11 +257,8 @@ def _firing(rule: AlertEvaluation) -> Iterator[AlertInstance]:
         identity = rule.table.identities[number]
         if identity is None:
             continue
-        given = dict(identity.series.all_labels)
         value = float(alerts["value"][number])
-        annotations = {
-            name: template.expand(given, value) for name, template in rule.rule.annotations
-        }
+        annotations = rule.annotations(identity.series, value)
         yield AlertInstance(identity.labels, tuple(sorted(annotations.items())))
 
 

@@ -1,5 +1,6 @@
 """An alert rule at work: from its expression's results to the transitions of its alerts."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from engine.rules.model import AlertRule
 from engine.rules.plan import ALERTS, ALERTS_FOR_STATE, RulePlan
 from engine.rules.recorded import Samples, series_of
 from engine.rules.table import AlertTable, alert_labels
+from engine.rules.templates import NO_EXTERNAL, External
 from engine.series.identity import NAME_LABEL, Series
 
 REMEMBER_NS = 86_400_000_000_000
@@ -52,6 +54,8 @@ class AlertEvaluation:
         Most alerts that are kept; further ones are refused.
     group_limit : int
         Prometheus' limit of the group: with more, all alerts of the rule end; 0 for none.
+    external : External
+        What templates know of the installation.
 
     Attributes
     ----------
@@ -67,8 +71,17 @@ class AlertEvaluation:
         ``ALERTS`` and ``ALERTS_FOR_STATE`` of the last evaluation, if something reads them.
     """
 
-    def __init__(self, plan: RulePlan, rule: AlertRule, *, limit: int, group_limit: int) -> None:
+    def __init__(
+        self,
+        plan: RulePlan,
+        rule: AlertRule,
+        *,
+        limit: int,
+        group_limit: int,
+        external: External = NO_EXTERNAL,
+    ) -> None:
         self.plan = plan
+        self.external = external
         self.rule = rule
         self.change_series: list[Series] = []
         self.made: list[Samples] = []
@@ -169,7 +182,7 @@ class AlertEvaluation:
         if self._uses_value:
             return np.array(
                 [
-                    self._entry(item, alert_labels(self.rule, item, value), makes=makes)
+                    self._entry(item, self._labels(item, value), makes=makes)
                     for item, value in zip(results.series, results.value.tolist(), strict=True)
                 ],
                 np.int32,
@@ -178,9 +191,20 @@ class AlertEvaluation:
             self._known = _Known(results.table)
         used, index = np.unique(results.row, return_inverse=True)
         entries = [
-            self._entry(*self._known.of(self.rule, row), makes=makes) for row in used.tolist()
+            self._entry(*self._known.of(self._labels, row), makes=makes) for row in used.tolist()
         ]
         return np.array(entries, np.int32)[index]
+
+    def _labels(self, series: Series, value: float) -> Labels:
+        return alert_labels(self.rule, series, value, self.external)
+
+    def annotations(self, series: Series, value: float) -> dict[str, str]:
+        """Word the annotations of an alert."""
+        given = dict(series.all_labels)
+        return {
+            name: template.expand(given, value, external=self.external)
+            for name, template in self.rule.annotations
+        }
 
     def _entry(self, series: Series, labels: Labels, *, makes: bool) -> int:
         return self.table.entry(series, labels) if makes else self.table.find(labels)
@@ -315,12 +339,12 @@ class _Known:
         self.table = table
         self._by_row: dict[int, tuple[Series, Labels]] = {}
 
-    def of(self, rule: AlertRule, row: int) -> tuple[Series, Labels]:
+    def of(self, word: Callable[[Series, float], Labels], row: int) -> tuple[Series, Labels]:
         """Give a row's series and its alert's labels."""
         held = self._by_row.get(row)
         if held is None:
             series = series_of(self.table.labels[row])
-            held = self._by_row[row] = series, alert_labels(rule, series, float("nan"))
+            held = self._by_row[row] = series, word(series, float("nan"))
         return held
 
 

@@ -12,7 +12,7 @@ from engine.promql.matrix import Block, Labels
 from engine.promql.operators import SubqueryOperator
 from engine.rules.alerting import AlertEvaluation
 from engine.rules.lane_rows import Cells, LaneRows
-from engine.rules.lane_source import NOT_YET, LaneSource, StepMemory
+from engine.rules.lane_source import ALWAYS_SURE, NOT_YET, LaneSource, StepMemory
 from engine.rules.model import AlertRule
 from engine.rules.plan import Cluster, GroupPlan, RulePlan, RulesPlan
 from engine.rules.queries import Closed
@@ -20,6 +20,7 @@ from engine.rules.reads import look_back_of, subqueries_of
 from engine.rules.recorded import LimitError, Recorded, Samples
 from engine.rules.recording import RecordingEvaluation
 from engine.rules.records import alert_records
+from engine.rules.templates import External
 
 CELLS_MAX = 4_000_000
 """Results of one interval that are put together at once; more ticks are taken in several goes."""
@@ -58,13 +59,15 @@ class RuleLane:
         self.number = number
         self.clusters = [cluster for cluster in plan.clusters if cluster.lane == number]
         self.rules: dict[str, Evaluation] = {
-            rule.key: _evaluation(rule, group, alerts_max) for group, rule in self._each_rule()
+            rule.key: _evaluation(rule, group, alerts_max, plan.external)
+            for group, rule in self._each_rule()
         }
         self.observe_samples: Callable[[Samples], None] | None = None
         """Is told of all that recording rules make."""
         self._watermarks = [NOT_YET] * shards
         self._begun = [NOT_YET] * shards
         self._done = {group.key: NOT_YET for group, _ in self._each_group()}
+        self._restored_at = NOT_YET
         self._full_from: dict[str, int] = {}
         self._rows = LaneRows(plan.queries, shards + 1)
         self._recorded = Recorded(
@@ -73,6 +76,12 @@ class RuleLane:
         )  # fmt: skip
         numbers = {query: number for number, query in enumerate(plan.queries)}
         self._source = LaneSource(numbers, self._rows, self._recorded)
+        self._stepping = {
+            group.key
+            for group, rule in self._each_rule()
+            if any(True for item in self.rules[rule.key].operators for _ in subqueries_of(item))
+        }
+        self._is_unsure = bool(self._stepping) and any(item.by_ticks for item in self.clusters)
 
     @property
     def watermark(self) -> int:
@@ -97,10 +106,15 @@ class RuleLane:
             return []
         alerts = [alert for cluster in self.clusters for alert in self._evaluate(cluster)]
         done = min(self._done.values(), default=NOT_YET)
-        self._rows.drop_through(done)
-        self._recorded.end_block(done)
+        # Subqueries may evaluate the last tick again (see `StepMemory`).
+        self._rows.drop_through(done - 1 if self._is_unsure and done != NOT_YET else done)
+        self._recorded.end_block(done, self._stepped())
         alerts.sort(key=lambda alert: alert.tick)
         return alerts
+
+    def _stepped(self) -> int:
+        """Through which tick no step of a subquery follows, as each has its own grid."""
+        return min((self._done[key] for key in self._stepping), default=ALWAYS_SURE)
 
     def failures(self) -> dict[str, int]:
         """Ticks that failed, by rule, for those that have any."""
@@ -168,6 +182,7 @@ class RuleLane:
         # A lane that had no groups has heard of nothing.
         heard = [item["watermarks"] for _, item in known]
         self._watermarks = [max(column) for column in zip(*heard, strict=True)]
+        self._restored_at = self.watermark
         for group, _ in self._each_group():
             self._done[group.key] = next(
                 (item["done"][group.key] for _, item in known if group.key in item["done"]),
@@ -249,10 +264,12 @@ class RuleLane:
         due = {group.key: self._due(group, cluster.wait_ns) for group in cluster.groups}
         alerts: list[Alert] = []
         if not cluster.by_ticks:
+            self._source.unsure_from = ALWAYS_SURE
             for group in cluster.groups:
                 alerts += self._evaluate_group(group, due[group.key])
         else:
             for tick in sorted(set().union(*due.values())):
+                self._source.unsure_from = tick
                 for group in cluster.groups:
                     if tick in due[group.key]:
                         here = range(tick, tick + 1, group.interval_ns)
@@ -264,16 +281,28 @@ class RuleLane:
         interval = group.interval_ns
         done = self._done[group.key]
         if done == NOT_YET:
-            begun = min((at for at in self._begun if at != NOT_YET), default=None)
-            if begun is None:
+            begun = self._first_sample()
+            if begun == NOT_YET:
                 return range(0)
             done = -(-begun // interval) * interval - interval
         return range(done + interval, self.watermark - wait_ns + 1, interval)
+
+    def _first_sample(self) -> int:
+        """When the first of all series began; `NOT_YET` before."""
+        return min((at for at in self._begun if at != NOT_YET), default=NOT_YET)
+
+    def _begun_for(self, group: GroupPlan) -> int:
+        """When subqueries of a group begin that are new."""
+        begun = self._first_sample()
+        if begun == NOT_YET or self._done[group.key] == NOT_YET:
+            return begun
+        return max(begun, self._restored_at + 1)
 
     def _evaluate_group(self, group: GroupPlan, due: range) -> list[Alert]:
         alerts: list[Alert] = []
         interval = group.interval_ns
         at_once = max(1, CELLS_MAX // max(1, self._rows.rows(interval)))
+        self._source.begun = self._begun_for(group)
         for begin in range(0, len(due), at_once):
             ticks = due[begin : begin + at_once]
             self._rows.put_together(interval, ticks.start, len(ticks))
@@ -311,10 +340,14 @@ class RuleLane:
                 rule.error = str(error)
 
 
-def _evaluation(plan: RulePlan, group: GroupPlan, alerts_max: int) -> Evaluation:
+def _evaluation(
+    plan: RulePlan, group: GroupPlan, alerts_max: int, external: External
+) -> Evaluation:
     rule = plan.rule
     if isinstance(rule, AlertRule):
-        return AlertEvaluation(plan, rule, limit=alerts_max, group_limit=group.limit)
+        return AlertEvaluation(
+            plan, rule, limit=alerts_max, group_limit=group.limit, external=external
+        )
     return RecordingEvaluation(plan, rule, group_limit=group.limit)
 
 

@@ -163,6 +163,11 @@ class LaneRows:
             )  # fmt: skip
         self._buffers[interval_ns] = _Buffer(first_tick, interval_ns, value, present)
 
+    def stretch(self, interval_ns: int) -> tuple[int, int] | None:
+        """First tick and number of ticks that an interval was put together for last."""
+        buffer = self._buffers.get(interval_ns)
+        return None if buffer is None else (buffer.first_tick, buffer.value.shape[1])
+
     def rows(self, interval_ns: int) -> int:
         """How many rows an interval's queries have."""
         return self._counts.get(interval_ns, 0)

@@ -14,13 +14,24 @@ from engine.rules.queries import Query
 from engine.rules.recorded import Recorded
 
 NOT_YET = -(2**63)
+ALWAYS_SURE = 2**63 - 1
 
 
 class StepMemory:
-    """A subquery's results at the steps that its windows still reach."""
+    """A subquery's results at the steps that its windows still reach.
+
+    Attributes
+    ----------
+    done : int
+        The last step.
+    unsure_from : int
+        Steps at or after this tick are to be evaluated again: they were evaluated before all that
+        rules make at that tick.
+    """
 
     def __init__(self) -> None:
         self.done = NOT_YET
+        self.unsure_from = ALWAYS_SURE
         self.ticks = np.empty(0, np.int64)
         self.matrix = Matrix(EMPTY_TABLE, np.empty((0, 0)), np.empty((0, 0), np.bool_))
         self.errors: dict[int, str] = {}
@@ -46,6 +57,17 @@ class StepMemory:
             np.concatenate([held.present, matrix.present], axis=1),
         )
         self.done = int(block.ticks[-1])
+
+    def take_back(self, step_ns: int) -> None:
+        """Drop the steps, which are `step_ns` apart, that are to be evaluated again."""
+        kept = int(np.searchsorted(self.ticks, self.unsure_from))
+        if kept < len(self.ticks):
+            self.done = int(self.ticks[kept]) - step_ns
+            self.ticks = self.ticks[:kept]
+            held = self.matrix
+            self.matrix = Matrix(held.table, held.value[:, :kept], held.present[:, :kept])
+            self.errors = {at: text for at, text in self.errors.items() if at < self.unsure_from}
+        self.unsure_from = ALWAYS_SURE
 
     def forget(self, tick: int) -> None:
         """Drop steps at or before a tick, and rows that have nothing any more."""
@@ -75,6 +97,7 @@ class StepMemory:
         """All that is text."""
         return {
             "done": self.done,
+            "unsure_from": self.unsure_from,
             "labels": self.matrix.table.labels,
             "errors": {str(tick): text for tick, text in self.errors.items()},
         }
@@ -83,6 +106,7 @@ class StepMemory:
         """Go on from a checkpoint."""
         labels = [tuple((name, value) for name, value in item) for item in meta["labels"]]
         self.done = meta["done"]
+        self.unsure_from = meta["unsure_from"]
         self.ticks = arrays["ticks"]
         self.matrix = Matrix(Table(labels), arrays["value"], arrays["present"])
         self.errors = {int(tick): text for tick, text in meta["errors"].items()}
@@ -97,6 +121,13 @@ class LaneSource:
         The plan's queries.
     rows : LaneRows
     recorded : Recorded
+
+    Attributes
+    ----------
+    begun : int
+        When subqueries that are new have their first steps; `NOT_YET` if that is not known.
+    unsure_from : int
+        From which tick on rules have not made all their samples yet.
     """
 
     def __init__(self, numbers: Mapping[Query, int], rows: LaneRows, recorded: Recorded) -> None:
@@ -104,6 +135,8 @@ class LaneSource:
         self._rows = rows
         self._recorded = recorded
         self._by_leaf: dict[tuple[int, int], int] = {}
+        self.begun = NOT_YET
+        self.unsure_from = ALWAYS_SURE
         self.memories: dict[SubqueryOperator, StepMemory] = {}
 
     def number_of(self, leaf: Leaf, interval_ns: int) -> int:
@@ -150,20 +183,32 @@ class LaneSource:
         self, subquery: SubqueryOperator, memory: StepMemory, first_tick: int, last_tick: int
     ) -> None:
         step_ns = subquery.subquery.step_ns
+        memory.take_back(step_ns)
         begin = memory.done + step_ns
         if memory.done == NOT_YET:
-            waiting = self._rows.first_tick()
-            earliest = first_tick if waiting is None else min(first_tick, waiting)
-            begin = -(-earliest // step_ns) * step_ns
+            begin = -(-self._first_step(first_tick) // step_ns) * step_ns
         if begin > last_tick:
             return
         ticks = np.arange(begin, last_tick + 1, step_ns, dtype=np.int64)
         block = Block(ticks, step_ns)
+        outside = self._rows.stretch(step_ns)
         self._rows.put_together(step_ns, begin, len(ticks))
         matrix = subquery.expression.evaluate(block, self)
         if not isinstance(matrix, Matrix):
             raise TypeError("a subquery is of a vector")
         memory.append(block, matrix)
+        memory.unsure_from = self.unsure_from
+        if outside not in (None, (begin, len(ticks))):
+            # What is evaluated around the subquery goes on with its own ticks.
+            self._rows.put_together(step_ns, *outside)
+
+    def _first_step(self, first_tick: int) -> int:
+        """When the steps of a subquery begin that has none yet."""
+        begun = self.begun
+        if begun == NOT_YET:
+            waiting = self._rows.first_tick()
+            return first_tick if waiting is None else min(first_tick, waiting)
+        return min(first_tick, begun)
 
 
 def _spread(matrix: Matrix, plan: Relabelled, index: NDArray[np.int64]) -> Matrix:

@@ -11,6 +11,7 @@ from engine.rules.lifecycle import FIRE_ON_ABSENT, HOLD_ON_ABSENT, RESOLVE_ON_AB
 from engine.rules.model import AlertRule, RecordingRule, Rule, RuleGroup
 from engine.rules.queries import Query
 from engine.rules.reads import ended, queries_of, unfiltered
+from engine.rules.templates import NO_EXTERNAL, External
 from engine.series.identity import NAME_LABEL
 
 LANES = 8
@@ -114,11 +115,15 @@ class Cluster:
 
 @dataclass(frozen=True, kw_only=True)
 class RulesPlan:
-    """All queries and clusters; `lanes_of` says which lanes a query's results go to."""
+    """All queries and clusters; `lanes_of` says which lanes a query's results go to.
+
+    `external` is what templates know of the installation.
+    """
 
     queries: tuple[Query, ...]
     clusters: tuple[Cluster, ...]
     lanes_of: tuple[tuple[int, ...], ...]
+    external: External = NO_EXTERNAL
 
     @property
     def lanes(self) -> tuple[int, ...]:
@@ -152,6 +157,7 @@ def plan_rules(
     groups: Sequence[RuleGroup],
     options_of: Callable[[AlertRule], Options],
     *,
+    external: External = NO_EXTERNAL,
     keep_all: bool = False,
 ) -> RulesPlan:
     """Plan rule groups, each alert with its options; `keep_all` makes all rules' series.
@@ -187,6 +193,7 @@ def plan_rules(
         queries=tuple(queries),
         clusters=tuple(clusters),
         lanes_of=tuple(tuple(sorted(lanes)) for lanes in queries.values()),
+        external=external,
     )
 
 

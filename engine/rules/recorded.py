@@ -15,6 +15,8 @@ from engine.series.columns import FLAG_STALE
 from engine.series.identity import NAME_LABEL, Series
 from engine.series.order import Rows, ordered
 
+_COLUMNS = ("slot", "tick", "value", "flags")
+
 
 class LimitError(Exception):
     """A rule made more series than are allowed."""
@@ -105,19 +107,40 @@ class Recorded:
             self._found[key] = self._evaluate(interval_ns, ticks)
         return self._found[key].get(query, [])
 
-    def end_block(self, horizon: int) -> None:
-        """Keep what ticks from `horizon` on need of the block's samples."""
+    def end_block(self, horizon: int, stepped: int) -> None:
+        """Keep what ticks to come need of the block's samples.
+
+        Parameters
+        ----------
+        horizon : int
+            No evaluation is at an earlier tick.
+        stepped : int
+            Samples after it stay apart, for a subquery may have steps before them.
+        """
+        self._found = {}
         if not self._block:
             return
-        rows = self._all_rows()
-        self.leaves.remember(rows, {RAW: rows.value}, horizon)
+        slot, tick, value, flags = (
+            np.concatenate(column) for column in zip(*self._block, strict=True)
+        )
+        past = tick <= stepped
+        if past.any():
+            rows = ordered(slot[past], tick[past], value[past], flags[past], len(self._series))
+            self.leaves.remember(rows, {RAW: rows.value}, horizon)
+        later = ~past
         self._block = []
+        if later.any():
+            self._block.append((slot[later], tick[later], value[later], flags[later]))
         self._ordered = None
-        self._found = {}
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The live arrays, between blocks."""
-        return self.leaves.arrays()
+        arrays = self.leaves.arrays()
+        for columns in self._block:  # at most one
+            arrays |= {
+                f"later|{name}": array for name, array in zip(_COLUMNS, columns, strict=True)
+            }
+        return arrays
 
     def meta(self) -> list[Labels]:
         """The series, in the order of their slots."""
@@ -127,6 +150,9 @@ class Recorded:
         """Go on from a checkpoint."""
         self._slots_of([tuple((name, value) for name, value in labels) for labels in series])
         self.leaves.restore(arrays, {})
+        if "later|slot" in arrays:
+            slot, tick, value, flags = (arrays[f"later|{name}"] for name in _COLUMNS)
+            self._block = [(slot, tick, value, flags)]
 
     def _slots_of(self, labels: Sequence[Labels]) -> NDArray[np.int32]:
         new = [item for item in labels if item not in self._slots]

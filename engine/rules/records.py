@@ -81,7 +81,6 @@ def _record(
     # Alertmanager's start of an alert is when it fired, as in Prometheus.
     fired_at = int(change["fired_at"])
     status = STATUS[transition]
-    given = dict(identity.series.all_labels)
     # Prometheus' end of a firing alert: four times the longer of interval and resend delay.
     ends_at = tick if transition == BECAME_RESOLVED else (
         tick + 4 * max(plan.interval_ns, RESEND_DELAY_NS)
@@ -93,7 +92,7 @@ def _record(
         fingerprint=fingerprint,
         status=status,
         labels=dict(identity.labels),
-        annotations={name: template.expand(given, value) for name, template in rule.annotations},
+        annotations=evaluation.annotations(identity.series, value),
         startsAt=rfc3339(active_at if fired_at == NEVER else fired_at),
         endsAt=rfc3339(ends_at),
         generatorURL="",

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from engine.rules.lifecycle import ALERT, INACTIVE, NEVER, TIMES
 from engine.rules.model import AlertRule
+from engine.rules.templates import NO_EXTERNAL, External
 from engine.series.identity import NAME_LABEL, Series, fingerprint_of
 
 Labels = tuple[tuple[str, str], ...]
@@ -28,12 +29,16 @@ class Identity:
         return f"{fingerprint_of(self.labels):016x}"
 
 
-def alert_labels(rule: AlertRule, series: Series, value: float) -> Labels:
+def alert_labels(
+    rule: AlertRule, series: Series, value: float, external: External = NO_EXTERNAL
+) -> Labels:
     """Labels of the alert that a result makes: the series', the rule's over them, alertname."""
     labels = dict(series.labels)
     # In templates $labels has the metric's name, too, as in Prometheus.
     given = {NAME_LABEL: series.name, **labels}
-    labels |= {name: template.expand(given, value) for name, template in rule.labels}
+    labels |= {
+        name: template.expand(given, value, external=external) for name, template in rule.labels
+    }
     labels["alertname"] = rule.name
     return tuple(sorted((name, text) for name, text in labels.items() if text))
 

@@ -6,6 +6,7 @@ import math
 from engine.config.durations import MINUTE_NS
 from engine.promql.errors import ExpressionError
 from engine.promql.parse import Language
+from engine.rules.reads import comparison_of
 from engine.rules.rule_expression import parse_rule_expression
 from engine.series.columns import FLAG_STALE
 from engine.series.identity import Series
@@ -186,6 +187,9 @@ def recording(writer, generator):
 
 def alerting(writer, generator, name):
     rule = {"alert": name, "expr": writer.expression()}
+    if generator.random() < 0.4:
+        text = f"({rule['expr']}) {generator.choice(('>', '<', '>=', '!='))} {writer.number()}"
+        rule["expr"] = text
     if generator.random() < 0.5:
         rule["for"] = generator.choice(("30s", "1m", "100s"))
     if generator.random() < 0.4:
@@ -201,7 +205,7 @@ def options_of(writer, generator, rule):
     options = {"alert": rule["alert"], "gap_tolerance": generator.randrange(3)}
     if "{{ $value }}" not in str(rule.get("labels")):
         options["on_absent"] = generator.choice(("resolve", "hold", "fire"))
-    if generator.random() < 0.4:
+    if comparison_of(parse_rule_expression(rule["expr"], LANGUAGE)):
         options[generator.choice(("resolve_below", "resolve_above"))] = 1
     if generator.random() < 0.3:
         options["hold_while"] = writer.expression(1)

@@ -84,8 +84,8 @@ class Clock:
 class LogClient:
     """A `RecordClient` of a log in memory."""
 
-    def __init__(self, log, offset, clock):
-        self._log, self._offset, self._clock = log, offset, clock
+    def __init__(self, log, offset, clock, arrived):
+        self._log, self._offset, self._clock, self._arrived = log, offset, clock, arrived
 
     def fetch(self, count):
         """Give what is readable by now."""
@@ -101,6 +101,7 @@ class LogClient:
         if not found:
             return Fetched(None, at_end)
         offsets, rows = zip(*found, strict=True)
+        self._arrived.extend((self._clock.now_s, row) for row in rows)
         records = records_of(
             [message(row) for row in rows], [None] * len(rows), offsets,
             [(BEGIN_NS + int(row.written * SECOND_NS)) // 10**6 for row in rows],
@@ -157,6 +158,15 @@ class World:
         With a partition for each log.
     logs : list of list of Row
     batch_rows : int
+
+    Attributes
+    ----------
+    arrived : list of (float, Row)
+        What was read, and when.
+    said : dict of (float, Alert)
+        Every record once, with the time at which it was first said.
+    journals : list of list of (int, int)
+        The idle advances of each partition.
     """
 
     plan: object
@@ -169,6 +179,7 @@ class World:
         self.letters = []
         self.said = {}
         self.said_again = 0
+        self.arrived = []
         self._heard = 0
         self._open(DirectFlow(self.plan), [None] * len(self.logs), [None] * len(self.logs))
 
@@ -197,6 +208,7 @@ class World:
 
     def replay(self, journals):
         """Read the logs as fast as they can be read, with the idle advances of a live run."""
+        self.close()
         self.clock.now_s = 10**6
         self._open(
             DirectFlow(self.plan), [{"idle": journal} for journal in journals],
@@ -206,6 +218,11 @@ class World:
             while self._read_all():
                 pass
         return self
+
+    def close(self):
+        """End the readers."""
+        for reader in self.readers:
+            reader.close()
 
     def _open(self, flow, snapshots, positions):
         self.flow = flow
@@ -220,7 +237,7 @@ class World:
 
     def _reader(self, number, snapshot, position, skew):
         def client(settings, partition, offset):
-            return LogClient(self.logs[number], offset, self.clock)
+            return LogClient(self.logs[number], offset, self.clock, self.arrived)
 
         def given(offset, claim):
             self.journals[number].append((offset, claim))
@@ -277,7 +294,7 @@ class World:
             said = None if alert.event is None else msgspec.json.encode(alert.event)
             key = alert.fingerprint, alert.tick, said
             self.said_again += key in self.said
-            self.said[key] = alert
+            self.said.setdefault(key, (self.clock.now_s, alert))
         self._heard = len(alerts)
 
     def _checkpoint(self):
@@ -288,5 +305,6 @@ class World:
         return self.flow.state(), positions, [reader.snapshot() for reader in self.readers]
 
     def _restart(self, checkpoint):
+        self.close()
         state, positions, snapshots = checkpoint
         self._open(DirectFlow(self.plan).restore(state), snapshots, positions)
