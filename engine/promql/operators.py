@@ -4,7 +4,7 @@ What lies beside the series is a `Leaf`; where its results come from is the `Sou
 so that a stream, a test file and a query on memory are evaluated by the same code.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -29,6 +29,8 @@ from engine.promql.window_functions import FUNCTIONS, parameter_error
 
 Parameters = tuple[NDArray[np.float64], NDArray[np.float64]]
 """A range function's parameters at each tick."""
+
+_ANY_SAMPLE = "present_over_time"
 
 KEEP_NAME = frozenset({None, "last_over_time", "first_over_time"})
 """Functions whose results keep the metric's name."""
@@ -87,7 +89,10 @@ class LeafOperator:
         """Give its results."""
         parameters = _parameters(self.parameters, block, source)
         matrix = source.leaf(self.leaf, block, parameters)
-        _check_parameters(self.leaf.function, parameters, matrix, block)
+        wrong = _wrong_parameters(self.leaf.function, parameters)
+        if wrong:
+            any_sample = replace(self.leaf, function=_ANY_SAMPLE, parameters=())
+            _fail(wrong, source.leaf(any_sample, block, parameters), block)
         return matrix if self.leaf.function in KEEP_NAME else self._unnamed(matrix, block)
 
 
@@ -127,30 +132,31 @@ class SubqueryOperator:
         """Give its results."""
         parameters = _parameters(self.parameters, block, source)
         inner_block, inner = source.inner(self, block)
-        shape = len(inner.table), len(block.ticks)
-        value, present = np.full(shape, np.nan), np.zeros(shape, np.bool_)
-        self._fill(FUNCTIONS[self.function], inner_block.ticks, inner, block, parameters,
-                   value, present)  # fmt: skip
+        matrix = self._windows(self.function, inner_block.ticks, inner, block, parameters)
         self._pass_on_errors(inner_block, block)
-        matrix = Matrix(inner.table, value, present)
-        _check_parameters(self.function, parameters, matrix, block)
+        wrong = _wrong_parameters(self.function, parameters)
+        if wrong:
+            ticks = inner_block.ticks
+            _fail(wrong, self._windows(_ANY_SAMPLE, ticks, inner, block, parameters), block)
         return matrix if self.function in KEEP_NAME else self._unnamed(matrix, block)
 
-    def _fill(
+    def _windows(
         self,
-        function: int,
+        function: str,
         inner_ticks: NDArray[np.int64],
         inner: Matrix,
         block: Block,
         parameters: Parameters,
-        value: NDArray[np.float64],
-        present: NDArray[np.bool_],
-    ) -> None:
+    ) -> Matrix:
+        """Take a range function over the inner results."""
+        shape = len(inner.table), len(block.ticks)
+        value, present = np.full(shape, np.nan), np.zeros(shape, np.bool_)
         at_ns = NOWHERE if self.at_ns is None else self.at_ns
         fill_rows(
-            function, inner_ticks, inner.value, inner.present, block.ticks,
+            FUNCTIONS[function], inner_ticks, inner.value, inner.present, block.ticks,
             self.subquery.range_ns, self.subquery.offset_ns, at_ns, *parameters, value, present,
         )  # fmt: skip
+        return Matrix(inner.table, value, present)
 
     def _pass_on_errors(self, inner_block: Block, block: Block) -> None:
         """Fail the ticks whose windows reach a step that failed."""
@@ -255,15 +261,19 @@ def _parameters(operators: tuple[Operator, ...], block: Block, source: Source) -
     return (columns[0] if columns else none, columns[1] if len(columns) > 1 else none)
 
 
-def _check_parameters(
-    function: str | None, parameters: Parameters, matrix: Matrix, block: Block
-) -> None:
-    """Fail the ticks that have a series but parameters that the function refuses."""
+def _wrong_parameters(function: str | None, parameters: Parameters) -> dict[int, str]:
+    """Which ticks have parameters that the function refuses, if there is a sample, and why."""
     if function != "double_exponential_smoothing":
-        return
-    for k, (first, second) in enumerate(zip(*(item.tolist() for item in parameters), strict=True)):
-        message = parameter_error(function, first, second)
-        if message and matrix.present[:, k].any():
+        return {}
+    pairs = zip(*(item.tolist() for item in parameters), strict=True)
+    messages = (parameter_error(function, first, second) for first, second in pairs)
+    return {k: message for k, message in enumerate(messages) if message}
+
+
+def _fail(wrong: dict[int, str], there: Matrix, block: Block) -> None:
+    """Fail ticks that have wrong parameters where a window has a sample."""
+    for k, message in wrong.items():
+        if there.present[:, k].any():
             here = np.zeros(len(block.ticks), np.bool_)
             here[k] = True
             block.fail(here, message)

@@ -1,16 +1,14 @@
 """An alert rule at work: from its expression's results to the transitions of its alerts."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.promql.leaf import passes
-from engine.promql.matrix import NO_LABELS, Block, Labels, Matrix, Scalar, Table, labels_of
-from engine.promql.operators import LeafOperator, Operator, Source
+from engine.promql.matrix import Block, Labels, labels_of
+from engine.promql.operators import Operator
 from engine.promql.prepare import prepare
-from engine.promql.values import Value
 from engine.rules.lane_source import LaneSource
 from engine.rules.lifecycle import (
     CHANGE,
@@ -27,7 +25,8 @@ from engine.rules.lifecycle import (
 )
 from engine.rules.model import AlertRule
 from engine.rules.plan import ALERTS, ALERTS_FOR_STATE, RulePlan
-from engine.rules.recorded import Samples, series_of
+from engine.rules.recorded import Samples
+from engine.rules.results import CONTEXT_WIDTH, Known, Results
 from engine.rules.table import AlertTable, alert_labels
 from engine.rules.templates import NO_EXTERNAL, External
 from engine.series.identity import NAME_LABEL, Series
@@ -35,7 +34,6 @@ from engine.series.identity import NAME_LABEL, Series
 REMEMBER_NS = 86_400_000_000_000
 """How long a rule with ``on_absent: fire`` remembers a series that was there once: a day."""
 
-CONTEXT_WIDTH = 5
 SAME_LABELS = "vector contains metrics with the same labelset after applying alert labels"
 
 _FIRST_CHANGES = 64
@@ -100,7 +98,7 @@ class AlertEvaluation:
             if expression is not None
         ]
         self._uses_value = any(template.uses_value for _, template in rule.labels)
-        self._known: _Known | None = None
+        self._known: Known | None = None
         self._said: dict[Labels, None] = {}
 
     @property
@@ -128,9 +126,9 @@ class AlertEvaluation:
             Of each transition, from the alert's last result (see `LeafRows`).
         """
         self.change_series, self.made = [], []
-        sets = [(_Results.of(self._result, block, source), TRUE)]
+        sets = [(Results.of(self._result, block, source), TRUE)]
         for operator, condition in self._others:
-            sets.append((_Results.of(operator, block, source), condition))
+            sets.append((Results.of(operator, block, source), condition))
         self._note_errors(block)
         sets = [(results, condition) for results, condition in sets if len(results.tick)]
         if not sets:
@@ -162,7 +160,7 @@ class AlertEvaluation:
         self.failures += len(block.errors)
         self.error = block.errors.get(len(block.ticks) - 1, "")
 
-    def _rows(self, results: "_Results", condition: int) -> NDArray[np.void]:
+    def _rows(self, results: "Results", condition: int) -> NDArray[np.void]:
         """Say that results mean `condition` for their alerts; entry -1 where they mean nothing."""
         rows = np.empty(len(results.tick), ROW)
         rows["tick"] = results.tick
@@ -178,7 +176,7 @@ class AlertEvaluation:
         rows["alert"] = self._entries(results, makes=makes)
         return rows
 
-    def _entries(self, results: "_Results", *, makes: bool) -> NDArray[np.int32]:
+    def _entries(self, results: "Results", *, makes: bool) -> NDArray[np.int32]:
         if self._uses_value:
             return np.array(
                 [
@@ -188,7 +186,7 @@ class AlertEvaluation:
                 np.int32,
             )
         if self._known is None or self._known.table is not results.table:
-            self._known = _Known(results.table)
+            self._known = Known(results.table)
         used, index = np.unique(results.row, return_inverse=True)
         entries = [
             self._entry(*self._known.of(self._labels, row), makes=makes) for row in used.tolist()
@@ -330,71 +328,6 @@ class AlertEvaluation:
         self._said = {
             tuple((name, value) for name, value in labels): None for labels in meta["said"]
         }
-
-
-class _Known:
-    """The alerts' labels for the rows of a table, worded once."""
-
-    def __init__(self, table: Table) -> None:
-        self.table = table
-        self._by_row: dict[int, tuple[Series, Labels]] = {}
-
-    def of(self, word: Callable[[Series, float], Labels], row: int) -> tuple[Series, Labels]:
-        """Give a row's series and its alert's labels."""
-        held = self._by_row.get(row)
-        if held is None:
-            series = series_of(self.table.labels[row])
-            held = self._by_row[row] = series, word(series, float("nan"))
-        return held
-
-
-class _Results:
-    """An expression's results as columns, by tick; ticks that failed have none."""
-
-    def __init__(self, operator: Operator, matrix: Matrix, block: Block) -> None:
-        there = matrix.present
-        if block.errors:
-            there = there & ~block.failed
-        self.tick = self.row = np.empty(0, np.int64)
-        self.table = matrix.table
-        if not there.any():
-            return
-        place, self.row = np.nonzero(np.ascontiguousarray(there.T))
-        self.tick = block.ticks[place]
-        self.value = matrix.value[self.row, place]
-        self._operator = operator
-        self._interval_ns = block.interval_ns
-        self.series = np.empty(len(self.row), object)
-        by_row = {row: series_of(self.table.labels[row]) for row in set(self.row.tolist())}
-        self.series[:] = [by_row[row] for row in self.row.tolist()]
-
-    @classmethod
-    def of(cls, operator: Operator, block: Block, source: Source) -> "_Results":
-        """Evaluate an expression."""
-        return cls(operator, as_vector(operator.evaluate(block, source)), block)
-
-    def context(self, source: LaneSource) -> NDArray[np.float64]:
-        """What the anomalies behind the results were; NaN for all else."""
-        context = np.full((len(self.row), CONTEXT_WIDTH), np.nan)
-        if not len(self.row) or not isinstance(self._operator, LeafOperator):
-            return context
-        found = source.contexts(self._operator.leaf, self._interval_ns)
-        if found:
-            for place, (series, tick) in enumerate(
-                zip(self.series, self.tick.tolist(), strict=True)
-            ):
-                context[place] = found.get((series.labels, tick), np.nan)
-        return context
-
-
-def as_vector(value: Value) -> Matrix:
-    """Take a scalar as the vector of one series without labels, as rules do."""
-    if isinstance(value, Scalar):
-        present = np.ones((1, len(value.value)), np.bool_)
-        return Matrix(NO_LABELS, value.value.reshape(1, -1), present)
-    if isinstance(value, Matrix):
-        return value
-    raise TypeError("a text is no condition")
 
 
 def _runs(well: NDArray[np.bool_], *, one_by_one: bool) -> list[tuple[int, int]]:

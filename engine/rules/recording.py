@@ -18,11 +18,11 @@ from engine.promql.matrix import (
 )
 from engine.promql.operators import Operator
 from engine.promql.prepare import prepare
-from engine.rules.alerting import as_vector
 from engine.rules.lane_source import LaneSource
 from engine.rules.model import RecordingRule
 from engine.rules.plan import RulePlan
 from engine.rules.recorded import Samples
+from engine.rules.results import as_vector
 from engine.series.identity import NAME_LABEL
 
 SAME_LABELS = "vector contains metrics with the same labelset after applying rule labels"

@@ -225,8 +225,6 @@ def faults(spans, right, rules):
 
 
 def _of(span, right):
-    """The right span that a span stands for."""
-    for true in right:
-        if true.fired <= span.fired < true.resolved + SLACK_S:
-            return true
-    return None
+    """The right span that a span stands for: the last one that had begun and was not long over."""
+    begun = [true for true in right if true.fired <= span.fired < true.resolved + SLACK_S]
+    return begun[-1] if begun else None
