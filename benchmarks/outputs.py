@@ -7,6 +7,7 @@ from typing import Any
 from confluent_kafka import Consumer, Message, TopicPartition
 
 PATIENCE_S = 20.0
+BATCH = 10_000
 OUTPUTS = ("alerts", "scores", "dead_letters")
 
 
@@ -74,7 +75,7 @@ def _messages(brokers: str, topic: str) -> list[Message]:
         consumer.assign(places)
         messages: list[Message] = []
         while len(messages) < left:
-            came = consumer.consume(10_000, PATIENCE_S)
+            came = consumer.consume(min(left - len(messages), BATCH), PATIENCE_S)
             if not came:
                 raise SystemExit(f"{topic}: {left - len(messages):,} records can't be read")
             messages += came

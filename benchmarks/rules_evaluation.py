@@ -1,10 +1,10 @@
 """One evaluation of a thousand public rules: streamgauge and Prometheus on the same samples.
 
-Every series has a sample every 15 s, at its own time in the interval; all rules are evaluated every
-15 s. Half an hour of samples goes through shards and rule lanes as plain calls on one core. A tick's
-cost begins with the pieces that close it and ends when the last lane is done: ordering (into the
-reorder buffer and out of it), leaves (windows and comparisons beside the series, samples kept), and
-rules (joins, aggregations, alerts). Medians over the ticks after the warm-up, CPU time.
+Every series has a sample every 15 s, at its own time in the interval; all rules are evaluated
+every 15 s. Half an hour of samples goes through shards and rule lanes as plain calls on one core. A
+tick's cost begins with the pieces that close it and ends when the last lane is done: ordering (into
+the reorder buffer and out of it), leaves (windows and comparisons beside the series, samples kept),
+and rules (joins, aggregations, alerts). Medians over the ticks after the warm-up, CPU time.
 
 Prometheus gets the same samples and the same rule file, see `rules_prometheus`.
 
@@ -28,12 +28,15 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from rules_folding import folded
 from rules_load import RULES_FOLDER, Load, choose, make_load, public_rules, rule_file_text
 from rules_prometheus import Measured, Server, measure, write_requests
 
 from engine.config.load import parse_config
 from engine.pipeline.build import make_plan
 from engine.pipeline.series_shard import SeriesShard
+from engine.rules.alerting import AlertEvaluation
+from engine.rules.lifecycle import INACTIVE
 from engine.rules.plan import LANES
 from engine.series.columns import Columns
 from engine.series.pieces import Batch, Definition, Progress, split
@@ -104,8 +107,9 @@ class Flow:
 
     def alerts(self) -> int:
         """Pending and firing alerts."""
-        tables = [rule.table for lane in self.lanes for rule in lane.rules.values()]
-        return sum(int((table.alerts["state"] > 0).sum()) for table in tables)
+        rules = [rule for lane in self.lanes for rule in lane.rules.values()]
+        tables = [rule.table for rule in rules if isinstance(rule, AlertEvaluation)]
+        return sum(int((table.alerts["state"] != INACTIVE).sum()) for table in tables)
 
     def _batch(self, tick_ns: int, value: NDArray[np.float64]) -> Batch:
         order = self._order
@@ -181,13 +185,18 @@ def main() -> None:
     parser.add_argument("--rules", type=int, default=1000)
     parser.add_argument("--prometheus", type=Path, default=os.environ.get("PROMETHEUS"))
     parser.add_argument("--readings", type=int, default=6, help="evaluations of Prometheus")
+    parser.add_argument("--unfolded", action="store_true", help="leave all metrics as they are")
+    parser.add_argument("--nameless", action="store_true", help="also rules that read every series")
     parser.add_argument("--profile", action="store_true")
     arguments = parser.parse_args()
     if not arguments.rules_dir.is_dir():
         raise SystemExit(f"no rule files in {arguments.rules_dir}; name a folder with --rules-dir")
-    rules = choose(public_rules(arguments.rules_dir), arguments.rules)
+    found = public_rules(arguments.rules_dir)
+    rules = choose(found, arguments.rules, nameless=arguments.nameless)
     now_s = int(time.time()) // INTERVAL_S * INTERVAL_S
     begin_ns = (now_s - HISTORY_STEPS * INTERVAL_S) * 1_000_000_000
+    if not arguments.unfolded:
+        rules = folded(rules)
     load = make_load(rules, now_s)
     enough, pairs = load.selected()
     print(

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.config.positions import YamlList, YamlMapping, load_yaml, text_of
+from engine.config.positions import Position, YamlList, YamlMapping, load_yaml, text_of
 from engine.promql.errors import ExpressionError
 from engine.promql.parse import Language, parse_condition
 from engine.promql.selector import Matcher, Selector
@@ -85,15 +85,19 @@ def _rules_of(root: Any, file: str) -> Iterator[PublicRule]:
         for node in _items(group, "rules"):
             if "alert" not in node:
                 continue
-            texts = {key: text_of(node, key) for key in ("alert", "expr", "for") if key in node}
+            fields: dict[str, Any] = {
+                key: text_of(node, key) or "" for key in ("alert", "expr", "for") if key in node
+            }
             for key in _TEMPLATED:
-                inside = node.get(key) or {}
-                texts[key] = {name: text_of(inside, name) or "" for name in inside}
+                inside = node.get(key)
+                if not isinstance(inside, YamlMapping):
+                    inside = YamlMapping(Position(1, 1))
+                fields[key] = {name: text_of(inside, name) or "" for name in inside}
             try:
-                expression = parse_condition(texts["expr"], Language(max_window_ns=WINDOW_MAX_NS))
+                expression = parse_condition(fields["expr"], Language(max_window_ns=WINDOW_MAX_NS))
             except ExpressionError:
                 continue
-            yield PublicRule(f"{file}/{text_of(group, 'name')}", texts, expression)
+            yield PublicRule(f"{file}/{text_of(group, 'name')}", fields, expression)
 
 
 def _items(node: Any, key: str) -> list[YamlMapping]:
@@ -101,13 +105,18 @@ def _items(node: Any, key: str) -> list[YamlMapping]:
     return list(items) if isinstance(items, YamlList) else []
 
 
-def choose(rules: list[PublicRule], number: int) -> list[PublicRule]:
-    """Take the rules that need the fewest metrics: always the next that adds the fewest."""
+def choose(rules: list[PublicRule], number: int, *, nameless: bool = False) -> list[PublicRule]:
+    """Take the rules that need the fewest metrics: always the next that adds the fewest.
+
+    Rules with a selector that names no metric may read every series there is, alerts included;
+    `nameless` takes them, too.
+    """
+    rules = [rule for rule in rules if nameless or None not in rule.metrics()]
     metrics = [rule.metrics() for rule in rules]
     popular = Counter(name for names in metrics for name in names)
     have: set[str | None] = set()
     left = dict.fromkeys(range(len(rules)))
-    chosen = []
+    chosen: list[int] = []
     while left and len(chosen) < number:
         best = min(
             left, key=lambda i: (len(metrics[i] - have), -sum(popular[name] for name in metrics[i]))
@@ -212,7 +221,12 @@ class Metric:
         alarming = sum(family.alarming for family in self.families)
         candidates = [0.0, 1.0] if alarming > 0 else [1.0, 0.0] if alarming == 0 else [1e6, 1.0]
         candidates += [near for n in numbers for near in (n / 2, n * 2, n - 1, n + 1)]
-        return min(candidates, key=lambda level: sum(_holds(level, *item) for item in self.bounds))
+        return min(candidates, key=lambda level: holding(level, self.bounds))
+
+
+def holding(level: float, bounds: list[tuple[str, float]]) -> int:
+    """How many of the comparisons hold at a level."""
+    return sum(_holds(level, *bound) for bound in bounds)
 
 
 def _holds(level: float, operator: str, number: float) -> bool:

@@ -174,7 +174,7 @@ def write_requests(
 
 
 def measure(server: Server, rules: Path, *, readings: int, interval_s: float) -> Measured:
-    """Let the server evaluate the rules; the first round, which makes the alerts, does not count."""
+    """Let the server evaluate the rules; the first rounds, which make the alerts, do not count."""
     idle = _cpu_of(server, 2 * interval_s) / 2
     server.configure([rules])
     server.post("/-/reload")

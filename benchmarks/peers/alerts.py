@@ -20,6 +20,7 @@ Alerts = dict[tuple[int, int], float]
 CLOSE = 1e-9
 """Relative difference of two z-scores that only rounding explains."""
 PATIENCE_S = 20.0
+BATCH = 10_000
 
 
 def alerts_expected(value: NDArray[np.float64], series: int, *, begin_ms: int = 0) -> Alerts:
@@ -97,7 +98,7 @@ def values_since(brokers: str, topic: str, begins: dict[int, int]) -> Iterator[b
         left = sum(ends.values()) - sum(begins.values())
         consumer.assign([TopicPartition(topic, *place) for place in begins.items()])
         while left > 0:
-            messages = consumer.consume(10_000, PATIENCE_S)
+            messages = consumer.consume(min(left, BATCH), PATIENCE_S)
             if not messages:
                 raise SystemExit(f"{topic}: {left:,} records can't be read")
             left -= len(messages)

@@ -7,13 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 from types import FrameType
 from typing import Any
 
 import structlog
 from bytewax.dataflow import Dataflow
 from bytewax.testing import cluster_main, run_main
+from msgspec.structs import replace
 
 from engine import __version__
 from engine.clock import elapsed_ns, sleep
@@ -74,8 +75,11 @@ class Stop:
         return not self.final
 
     @contextmanager
-    def on_signals(self) -> Iterator[None]:
-        """Let SIGTERM and SIGINT end the run; a second one is the default action."""
+    def on_signals(self, reload: Callable[[], None] | None = None) -> Iterator[None]:
+        """Let SIGTERM and SIGINT end the run; a second one is the default action.
+
+        SIGHUP calls `reload`, in a thread: the flow goes on meanwhile.
+        """
 
         def handle(number: int, _: FrameType | None) -> None:
             signal.signal(number, signal.SIG_DFL)
@@ -83,6 +87,10 @@ class Stop:
             self.set()
 
         before = {number: signal.signal(number, handle) for number in STOP_SIGNALS}
+        if reload is not None:
+            before[signal.SIGHUP] = signal.signal(
+                signal.SIGHUP, lambda *_: Thread(target=reload, name="reload").start()
+            )
         try:
             yield
         finally:
@@ -134,7 +142,22 @@ class Run:
                 self._execute_once()
                 if not self.stop.goes_on():
                     return
-                _log.info("partitions have changed: the flow is built anew")
+                _log.info("the flow is built anew")
+
+    def reload(self, config: Config) -> None:
+        """Go on with another configuration, from a final checkpoint of the flow as it is.
+
+        The state folder and the HTTP server stay what they are until the next start.
+
+        Raises
+        ------
+        ConfigError
+            It can't be used; the run goes on as it is.
+        """
+        config = replace(config, state=self.config.state, http=self.config.http)
+        make_plan(config, ())
+        self.config = config
+        self.stop.set(rebuild=True)
 
     def _execute_once(self) -> None:
         partitions = self.find_partitions()

@@ -31,25 +31,11 @@ _READY_PIECES = 32
 _SCORES_EVERY_NS = 1_000_000_000
 """Event time after which scores are due where no tick is; neither shows in what is said."""
 
-_NEWEST = "|newest|"
-"""In the names of the leaves' arrays that `Newest` gives."""
-
 
 def series_max(limit: int, shards: int) -> int:
     """A shard's part of the limit, with room for the chance of hashing (four deviations)."""
     mean = limit / shards
     return limit if shards == 1 else ceil(mean + 4 * sqrt(mean))
-
-
-def table_of_leaves(arrays: dict[str, NDArray[Any]]) -> tuple[Table, dict[str, NDArray[Any]]]:
-    """Take the leaves' arrays apart: those whose rows change only with their slots, and the rest.
-
-    The newest samples have a row for each slot. All else is the rest, as the pool of windows'
-    samples, in which a chunk goes from one series to another.
-    """
-    newest = {key: array for key, array in arrays.items() if _NEWEST in key}
-    rest = {key: array for key, array in arrays.items() if key not in newest}
-    return Table(newest), rest
 
 
 @dataclass(slots=True)
@@ -134,14 +120,12 @@ class SeriesShard:
 
         What has a row for each series is a snapshot, to be read once; the rest is copied.
         """
-        newest, other_leaves = table_of_leaves(self.leaves.arrays())
         tables = {watch.key: watch.tables() for watch in self.watches}
-        tables |= {"deltas": [Table(self.deltas.arrays())], "leaves": [newest]}
+        tables |= {"deltas": [Table(self.deltas.arrays())], "leaves": self.leaves.tables()}
         arrays: dict[str, NDArray[Any] | SnapshotArray] = {
             f"pending|{key}": array for key, array in self.pending.arrays().items()
         }
         arrays |= self._snapshots.take(tables)
-        arrays |= {f"leaves|{key}": array.copy() for key, array in other_leaves.items()}
         for watch in self.watches:
             arrays |= {f"{watch.key}|{key}": array for key, array in watch.arrays().items()}
         arrays["series"] = self.slots.series.packed()
@@ -220,7 +204,7 @@ class SeriesShard:
         for watch in self.watches:
             bits = [detectors[item.fingerprint] for item in new]
             watch.grow(bits, lookback, self.slots.limit)
-        self.leaves.grow(lookback)
+        self.leaves.grow(lookback, self.slots.limit)
         self.leaves.add(RAW, slots, new)
         for watch in self.watches:
             for stream, stream_slots, series in watch.series_of(slots, new, self.leaves.wants):
@@ -318,6 +302,7 @@ class SeriesShard:
             if len(emitted):
                 output.scores.append(emitted)
         output.detector_ns += elapsed_ns() - began_ns
+        self.leaves.is_read = self._snapshots.are_read
         results = self.leaves.evaluate(rows, values, watermark)
         self._close(watermark, results, found, output)
         for watch, watched in zip(self.watches, found, strict=True):

@@ -92,8 +92,9 @@ class AlertEvaluation:
             (prepare(expression), condition)
             for expression, condition in (
                 (plan.present, FALSE),
-                (plan.ended, ENDED),
                 (plan.hold, HOLDS),
+                # Last, for it tells only of alerts that the others know.
+                (plan.ended, ENDED),
             )
             if expression is not None
         ]

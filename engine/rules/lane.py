@@ -16,7 +16,7 @@ from engine.rules.lane_source import ALWAYS_SURE, NOT_YET, LaneSource, StepMemor
 from engine.rules.model import AlertRule
 from engine.rules.plan import Cluster, GroupPlan, RulePlan, RulesPlan
 from engine.rules.queries import Closed
-from engine.rules.reads import look_back_of, subqueries_of
+from engine.rules.reads import lag_of, look_back_of, subqueries_of
 from engine.rules.recorded import LimitError, Recorded, Samples
 from engine.rules.recording import RecordingEvaluation
 from engine.rules.records import alert_records
@@ -81,7 +81,11 @@ class RuleLane:
             for group, rule in self._each_rule()
             if any(True for item in self.rules[rule.key].operators for _ in subqueries_of(item))
         }
-        self._is_unsure = bool(self._stepping) and any(item.by_ticks for item in self.clusters)
+        lags = [lag_of(item) for rule in self.rules.values() for item in rule.operators]
+        # Subqueries may evaluate the last tick again, see `StepMemory`.
+        is_unsure = bool(self._stepping) and any(item.by_ticks for item in self.clusters)
+        self._lag_ns = max(lags, default=0) + is_unsure
+        """How long what an evaluation has read must be kept for later ones."""
 
     @property
     def watermark(self) -> int:
@@ -106,15 +110,16 @@ class RuleLane:
             return []
         alerts = [alert for cluster in self.clusters for alert in self._evaluate(cluster)]
         done = min(self._done.values(), default=NOT_YET)
-        # Subqueries may evaluate the last tick again (see `StepMemory`).
-        self._rows.drop_through(done - 1 if self._is_unsure and done != NOT_YET else done)
-        self._recorded.end_block(done, self._stepped())
+        horizon = done if done == NOT_YET else done - self._lag_ns
+        self._rows.drop_through(horizon)
+        self._recorded.end_block(horizon, self._stepped())
         alerts.sort(key=lambda alert: alert.tick)
         return alerts
 
     def _stepped(self) -> int:
-        """Through which tick no step of a subquery follows, as each has its own grid."""
-        return min((self._done[key] for key in self._stepping), default=ALWAYS_SURE)
+        """Through which tick no step of a subquery follows."""
+        done = min((self._done[key] for key in self._stepping), default=ALWAYS_SURE)
+        return done if done in (NOT_YET, ALWAYS_SURE) else done - self._lag_ns
 
     def failures(self) -> dict[str, int]:
         """Ticks that failed, by rule, for those that have any."""

@@ -23,7 +23,7 @@ class StepMemory:
     Attributes
     ----------
     done : int
-        The last step.
+        The last step, or the one before the first; `NOT_YET` before that is known.
     unsure_from : int
         Steps at or after this tick are to be evaluated again: they were evaluated before all that
         rules make at that tick.
@@ -184,9 +184,9 @@ class LaneSource:
     ) -> None:
         step_ns = subquery.subquery.step_ns
         memory.take_back(step_ns)
-        begin = memory.done + step_ns
         if memory.done == NOT_YET:
-            begin = -(-self._first_step(first_tick) // step_ns) * step_ns
+            memory.done = -(-self._first_step(first_tick) // step_ns) * step_ns - step_ns
+        begin = memory.done + step_ns
         if begin > last_tick:
             return
         ticks = np.arange(begin, last_tick + 1, step_ns, dtype=np.int64)

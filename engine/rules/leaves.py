@@ -5,7 +5,7 @@ the series are, so that only what passes travels on to the rules.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,9 +19,16 @@ from engine.rules.queries import Found, Query
 from engine.series.identity import Series
 from engine.series.memory import NEVER, Newest
 from engine.series.order import Rows
+from engine.series.reserved import SlotArrays
 from engine.series.sample_pool import SamplePool
+from engine.series.snapshot import Table
 
 _FIRST_OUTPUT_ROWS = 1024
+_ROOM = 4  # times as much as is needed: it takes address space, and is copied seldom
+
+_NO_PAIR = np.array(0, np.int32)
+_PAIR = {"pair": _NO_PAIR, "slot": _NO_PAIR, "query": _NO_PAIR}
+_NO_TIME = np.array(0, np.int64)
 
 RAW = "raw"
 """Name of the stream of input samples; a detector's streams are ``<detector>/<series name>``."""
@@ -50,25 +57,17 @@ class _Program:
     interval_ns: int
     is_ranged: bool
     lanes: tuple[int, ...]
-    pair: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
-    slot: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
-    query: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
-    added: list[tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]] = field(
-        default_factory=list
-    )
+    pairs: SlotArrays = field(default_factory=lambda: SlotArrays(_PAIR))
+    """Number, slot and query of each pair, in the order of slots and queries."""
     capacity: int = _FIRST_OUTPUT_ROWS
 
-    def take_added(self) -> None:
-        """Put new pairs in, in the order of slots and queries."""
-        if not self.added:
-            return
-        pair, slot, query = (
-            np.concatenate([own, *(new[column] for new in self.added)])
-            for column, own in enumerate((self.pair, self.slot, self.query))
-        )
-        order = np.lexsort((query, slot))
-        self.pair, self.slot, self.query = pair[order], slot[order], query[order]
-        self.added = []
+    def add(self, first_pair: int, slot: NDArray[np.int32], query: NDArray[np.int32]) -> None:
+        """Append pairs with numbers from `first_pair` on, of slots above all there are."""
+        begin, end = len(self.pairs), len(self.pairs) + len(slot)
+        self.pairs.grow(end, _ROOM * end)
+        self.pairs["pair"][begin:] = np.arange(first_pair, first_pair + len(slot))
+        self.pairs["slot"][begin:] = slot
+        self.pairs["query"][begin:] = query
 
 
 @dataclass(slots=True)
@@ -77,8 +76,19 @@ class _Stream:
 
     pool: SamplePool
     newest: Newest = field(default_factory=Newest)
-    span_ns: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
-    """How far back the windows of each place in the pool reach."""
+    spans: SlotArrays = field(default_factory=lambda: SlotArrays({"span": _NO_TIME}))
+    """How far back the windows of each place in the pool reach, ns."""
+
+    def grow(self, slots: int, limit: int) -> None:
+        """Make room for slots."""
+        self.newest.grow(slots, limit)
+        self.pool.grow(slots, limit)
+
+    def widen(self, slot: NDArray[np.int32], reach: NDArray[np.int64]) -> None:
+        """Let the pool keep what windows on these slots reach (ns)."""
+        self.pool.watch(slot)
+        self.spans.grow(len(self.pool.slots), _ROOM * len(self.pool.slots))
+        np.maximum.at(self.spans["span"], self.pool.of_slot[slot], reach)
 
 
 class Leaves:
@@ -91,6 +101,13 @@ class Leaves:
         Where each query's results go.
     samples_max : int
         Most samples of one series in a window.
+
+    Attributes
+    ----------
+    pairs : int
+        How many pairs of a query and a series there are.
+    is_read : bool
+        Whether a checkpoint is being read: then what it may read is not overwritten.
     """
 
     def __init__(
@@ -102,13 +119,15 @@ class Leaves:
     ) -> None:
         self.queries = queries
         self.pairs = 0
+        self.is_read = False
         self._lanes_of = lanes_of
         self._samples_max = samples_max
         self._columns = np.array([_column(query.leaf) for query in queries], QUERY)
         self._programs: dict[tuple[str, int, bool, tuple[int, ...]], _Program] = {}
         self._streams: dict[str, _Stream] = {}
         self._done: dict[int, int] = {query.interval_ns: NEVER for query in queries}
-        self._lookback = np.empty(0, np.int64)
+        self._limit = 0
+        self._lookbacks = SlotArrays({"lookback": _NO_TIME})
         self._by_name = _by_name(queries)
 
     @property
@@ -120,15 +139,18 @@ class Leaves:
         """Whether some query could select a series of this name."""
         return bool(self._selectors_of(name))
 
-    def grow(self, lookback: NDArray[np.int64]) -> None:
-        """Make room for new slots; `lookback` (ns) is theirs."""
-        self._lookback = np.concatenate([self._lookback, lookback])
+    def grow(self, lookback: NDArray[np.int64], limit: int = 0) -> None:
+        """Make room for new slots; `lookback` (ns) is theirs, `limit` how many there may be."""
+        known = len(self._lookbacks)
+        slots = known + len(lookback)
+        self._limit = limit or _ROOM * slots
+        self._lookbacks.grow(slots, self._limit)
+        self._lookback[known:] = lookback
         for stream in self._streams.values():
-            stream.newest.grow(len(self._lookback))
-            stream.pool.grow(len(self._lookback))
+            stream.grow(slots, self._limit)
 
     def add(self, stream: str, slots: NDArray[np.int32], series: Sequence[Series]) -> None:
-        """Let the queries choose among the new series of a stream."""
+        """Let the queries choose among new series of a stream, whose slots are above all others."""
         chosen: dict[tuple[bool, int, tuple[int, ...]], list[tuple[int, int]]] = {}
         for slot, item in zip(slots.tolist(), series, strict=True):
             candidates = self._selectors_of(item.name)
@@ -215,20 +237,27 @@ class Leaves:
         """
         if horizon is None:
             horizon = min(done + interval for interval, done in self._done.items())
+        # Before a first tick all is kept; what lies before it must not run over.
+        horizon = max(horizon, NEVER // 2)
         for name, stream in self._streams.items():
             stream.newest.remember(rows, values[name])
             if len(stream.pool.slots):
-                stream.pool.remember(rows, values[name], horizon - stream.span_ns)
+                keep_after = horizon - stream.spans["span"]
+                stream.pool.remember(rows, values[name], keep_after, is_read=self.is_read)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The live arrays, by stream."""
-        found: dict[str, NDArray[Any]] = {}
+        return {name: array for table in self.tables() for name, array in table.arrays.items()}
+
+    def tables(self) -> list[Table]:
+        """The live arrays, for a snapshot."""
+        found = []
         for name, stream in self._streams.items():
-            for part, arrays in (
-                ("newest", stream.newest.arrays()),
-                ("pool", stream.pool.arrays()),
-            ):
-                found |= {f"{name}|{part}|{key}": array for key, array in arrays.items()}
+            parts = {"newest": [Table(stream.newest.arrays())], "pool": stream.pool.tables()}
+            for part, tables in parts.items():
+                for table in tables:
+                    named = {f"{name}|{part}|{key}": item for key, item in table.arrays.items()}
+                    found.append(replace(table, arrays=named))
         return found
 
     def meta(self) -> dict[str, int]:
@@ -246,12 +275,10 @@ class Leaves:
                 stream.newest.restore(newest)
             pool = _part(arrays, f"{name}|pool|")
             if pool:
-                watched, span_ns = stream.pool.slots, stream.span_ns
-                span_of_slot = np.zeros(len(self._lookback), np.int64)
-                span_of_slot[watched] = span_ns
+                watched, reach = stream.pool.slots, stream.spans["span"]
                 stream.pool.restore(pool)
-                stream.pool.watch(watched)
-                stream.span_ns = span_of_slot[stream.pool.slots]
+                stream.spans = SlotArrays({"span": _NO_TIME})
+                stream.widen(watched, reach)
         newest_done = max(done.values(), default=NEVER)
         for interval in self._done:
             # An interval that is new goes on at its own multiples.
@@ -268,26 +295,21 @@ class Leaves:
         held = self._streams.get(like.stream)
         if held is None:
             held = self._streams[like.stream] = _Stream(SamplePool(self._samples_max))
-            held.newest.grow(len(self._lookback))
-            held.pool.grow(len(self._lookback))
+            held.grow(len(self._lookbacks), self._limit)
         key = like.stream, like.interval_ns, like.is_ranged, like.lanes
         program = self._programs.setdefault(key, like)
-        pair = np.arange(self.pairs, self.pairs + len(found), dtype=np.int32)
-        self.pairs += len(found)
         slot, query = np.ascontiguousarray(found[:, 0]), np.ascontiguousarray(found[:, 1])
-        program.added.append((pair, slot, query))
+        program.add(self.pairs, slot, query)
+        self.pairs += len(found)
         if like.is_ranged:
-            held.pool.watch(slot)
-            self._widen(held, slot, query)
+            columns = self._columns[query]
+            reach = np.where(columns["range"] > 0, columns["range"], self._lookback[slot])
+            held.widen(slot, reach + columns["offset"])
 
-    def _widen(self, stream: _Stream, slot: NDArray[np.int32], query: NDArray[np.int32]) -> None:
-        """Let the pool keep what the windows of new pairs reach."""
-        columns = self._columns[query]
-        reach = np.where(columns["range"] > 0, columns["range"], self._lookback[slot])
-        span_ns = np.zeros(len(stream.pool.slots), np.int64)
-        span_ns[: len(stream.span_ns)] = stream.span_ns
-        np.maximum.at(span_ns, stream.pool.of_slot[slot], reach + columns["offset"])
-        stream.span_ns = span_ns
+    @property
+    def _lookback(self) -> NDArray[np.int64]:
+        """Nanoseconds, of each slot."""
+        return self._lookbacks["lookback"]
 
     def _begin(self, first_ts: int) -> None:
         """Let the first tick of each interval be the first at or after the first sample ever."""
@@ -310,10 +332,10 @@ class Leaves:
         first_tick: int,
         ticks: int,
     ) -> Found | None:
-        program.take_added()
         stream = self._streams[program.stream]
+        pairs = program.pairs
         shared = (
-            program.slot, program.query, self._columns, rows.start, rows.ts, value, rows.flags
+            pairs["slot"], pairs["query"], self._columns, rows.start, rows.ts, value, rows.flags
         )  # fmt: skip
         when = (first_tick, program.interval_ns, ticks, self._lookback)
         while True:
@@ -335,8 +357,8 @@ class Leaves:
             return None
         place, tick, result = out[0][:written], out[1][:written], out[2][:written]
         return Found(
-            program.stream, program.lanes, program.interval_ns, program.pair[place],
-            program.slot[place], program.query[place], tick, result,
+            program.stream, program.lanes, program.interval_ns, pairs["pair"][place],
+            pairs["slot"][place], pairs["query"][place], tick, result,
         )  # fmt: skip
 
 

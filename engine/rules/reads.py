@@ -69,6 +69,18 @@ def look_back_of(operator: Operator) -> int:
     return max((look_back_of(part) for part in _parts(operator)), default=0)
 
 
+def lag_of(operator: Operator) -> int:
+    """How much later than its own ticks an expression's parts may be evaluated, nanoseconds.
+
+    A subquery inside of another one is evaluated as far as the outer one's steps go, not further.
+    """
+    if isinstance(operator, SubqueryOperator):
+        inside = operator.expression
+        is_outer = any(True for _ in subqueries_of(inside))
+        return operator.subquery.step_ns + lag_of(inside) if is_outer else 0
+    return max((lag_of(part) for part in _parts(operator)), default=0)
+
+
 def _parts(operator: Operator) -> tuple[Operator, ...]:
     if isinstance(operator, AbsentOperator):
         return (operator.present,)

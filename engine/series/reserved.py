@@ -1,12 +1,12 @@
 """Arrays with a row for each slot that grow without being copied."""
 
-import mmap
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from engine.kernels.on_demand import zeros_on_demand
 
 _FIRST_ROWS = 256
 _GROWTH = 1.25
@@ -84,14 +84,3 @@ class SlotArrays:
                 larger = zeros_on_demand((few, *shape), room.dtype)
         larger[: self._rows] = room[: self._rows]
         return larger
-
-
-def zeros_on_demand(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Give an array of zeros that takes no memory where it is not written."""
-    count = int(np.prod(shape, dtype=np.int64))
-    size = max(1, count * dtype.itemsize)
-    region = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    with suppress(AttributeError, OSError):  # a system without huge pages
-        # They would commit two megabytes for the first row of every array.
-        region.madvise(mmap.MADV_NOHUGEPAGE)
-    return np.frombuffer(region, dtype, count).reshape(shape)

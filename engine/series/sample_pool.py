@@ -2,6 +2,10 @@
 
 A series' samples lie in a chain of chunks of `CHUNK` samples. A stale marker is kept as the value
 with the bits of Prometheus' stale NaN, so that a sample takes 16 bytes and half a byte of links.
+
+A checkpoint reads the chunks while samples are added: behind the samples that it knows of, and in
+chunks that it does not. So what a chunk holds stays, though it may have become free, until no
+checkpoint is being read.
 """
 
 from typing import Any
@@ -12,6 +16,8 @@ from numpy.typing import NDArray
 from engine.kernels.jit import in_place
 from engine.series.columns import FLAG_STALE, STALE_NAN_BITS
 from engine.series.order import Rows
+from engine.series.reserved import SlotArrays
+from engine.series.snapshot import Table
 
 CHUNK = 8
 """Samples of a chunk: few, since half a chunk at both ends of each series is room to spare."""
@@ -19,8 +25,7 @@ CHUNK = 8
 _NONE = -1
 _STALE = int(FLAG_STALE)
 _STALE_BITS = int(STALE_NAN_BITS)
-_GROWTH = 1.25
-_FIRST_CHUNKS = 64
+_ROOM = 4  # times as much as is needed: it takes address space, and is copied seldom
 
 
 @in_place
@@ -30,42 +35,51 @@ def _free_front(
     first: NDArray[np.int32],
     head: NDArray[np.int32],
     count: NDArray[np.int32],
-    free: NDArray[np.int32],
-    free_count: int,
+    freed: NDArray[np.int32],
+    freed_count: int,
 ) -> int:
-    """Drop the oldest sample of a place; gives how many chunks are free then."""
+    """Drop the oldest sample of a place; gives how many chunks have become free."""
     head[place] += 1
     count[place] -= 1
     if head[place] == CHUNK or count[place] == 0:
-        free[free_count] = first[place]
-        free_count += 1
+        freed[freed_count] = first[place]
+        freed_count += 1
         first[place] = links[first[place]] if count[place] else _NONE
         head[place] = 0
-    return free_count
+    return freed_count
 
 
 @in_place
 def forget(
+    slots: NDArray[np.int32],
+    start: NDArray[np.int64],
+    everywhere: bool,
     keep_after: NDArray[np.int64],
     ts: NDArray[np.int64],
     links: NDArray[np.int32],
     first: NDArray[np.int32],
     head: NDArray[np.int32],
     count: NDArray[np.int32],
-    free: NDArray[np.int32],
-    free_count: int,
+    freed: NDArray[np.int32],
+    freed_count: int,
 ) -> int:
-    """Drop each place's samples at or below `keep_after` (int64[places])."""
+    """Drop samples at or below `keep_after` (int64[places]), `everywhere` or where rows follow.
+
+    Gives how many chunks have become free; their numbers are in `freed`.
+    """
     for place in range(len(count)):
+        if not everywhere and start[slots[place]] == start[slots[place] + 1]:
+            continue
         while count[place] and ts[first[place] * CHUNK + head[place]] <= keep_after[place]:
-            free_count = _free_front(place, links, first, head, count, free, free_count)
-    return free_count
+            freed_count = _free_front(place, links, first, head, count, freed, freed_count)
+    return freed_count
 
 
 @in_place
 def chunks_needed(
     slots: NDArray[np.int32],
     start: NDArray[np.int64],
+    samples_max: int,
     head: NDArray[np.int32],
     count: NDArray[np.int32],
 ) -> int:
@@ -73,11 +87,12 @@ def chunks_needed(
     needed = 0
     for place in range(len(slots)):
         new = start[slots[place] + 1] - start[slots[place]]
-        if new:
+        if samples_max == 1:
+            needed += new  # each begins a chunk, since the one before has to go
+        elif new:
             held = head[place] + count[place]
+            # A place that loses samples meanwhile gives its chunks back before it takes others.
             needed += (held + new + CHUNK - 1) // CHUNK - (held + CHUNK - 1) // CHUNK
-            # A place that is emptied meanwhile begins anew in a chunk of its own.
-            needed += 1
     return needed
 
 
@@ -100,10 +115,13 @@ def append(
     count: NDArray[np.int32],
     free: NDArray[np.int32],
     free_count: int,
-) -> tuple[int, int]:
-    """Put a block's rows in; gives the number of free chunks and how many old samples were lost.
+    freed: NDArray[np.int32],
+    freed_count: int,
+) -> tuple[int, int, int]:
+    """Put a block's rows in, into chunks from the end of `free`.
 
-    `bits` and `value` are the same memory.
+    Gives the numbers of chunks that are still in `free` and that have come into `freed`, and how
+    many old samples were lost. `bits` and `value` are the same memory.
     """
     lost = 0
     for place in range(len(slots)):
@@ -112,7 +130,7 @@ def append(
             if row_ts[i] <= keep_after[place]:
                 continue
             if count[place] >= samples_max:
-                free_count = _free_front(place, links, first, head, count, free, free_count)
+                freed_count = _free_front(place, links, first, head, count, freed, freed_count)
                 lost += 1
             end = head[place] + count[place]
             if end % CHUNK == 0:
@@ -132,7 +150,7 @@ def append(
             else:
                 value[at] = row_value[i]
             count[place] += 1
-    return free_count, lost
+    return free_count, freed_count, lost
 
 
 @in_place
@@ -160,6 +178,24 @@ def gather(
     return count[place]
 
 
+@in_place
+def mark_chained(
+    links: NDArray[np.int32],
+    first: NDArray[np.int32],
+    head: NDArray[np.int32],
+    count: NDArray[np.int32],
+    chained: NDArray[np.bool_],
+) -> None:
+    """Mark the chunks that hold samples."""
+    for place in range(len(count)):
+        chunk = first[place]
+        left = head[place] + count[place] if count[place] else 0
+        while left > 0:
+            chained[chunk] = True
+            chunk = links[chunk]
+            left -= CHUNK
+
+
 class SamplePool:
     """The samples that windows need, of the slots that have some.
 
@@ -170,52 +206,92 @@ class SamplePool:
 
     Attributes
     ----------
-    of_slot : int32[slots]
-        Place of a slot in the arrays below, -1 where it has none.
-    slots : int32[places]
-    first, last, head, count : int32[places]
-        First and last chunk, the first sample's place in its chunk, and the number of samples.
-    ts, value : int64[chunks * CHUNK], float64[chunks * CHUNK]
-    links : int32[chunks]
-        The chunk that follows.
     lost : int
     """
 
     def __init__(self, samples_max: int) -> None:
         self.samples_max = samples_max
         self.lost = 0
-        self.of_slot = np.empty(0, np.int32)
-        self.slots = np.empty(0, np.int32)
-        self.first = np.empty(0, np.int32)
-        self.last = np.empty(0, np.int32)
-        self.head = np.empty(0, np.int32)
-        self.count = np.empty(0, np.int32)
-        self.ts = np.empty(0, np.int64)
-        self.value = np.empty(0)
-        self.links = np.empty(0, np.int32)
-        self._free = np.empty(0, np.int32)
-        self._free_count = 0
+        self._clear()
 
-    def grow(self, slots: int) -> None:
-        """Make room for `slots` slots; new ones keep nothing yet."""
-        more = slots - len(self.of_slot)
-        self.of_slot = np.concatenate([self.of_slot, np.full(more, -1, np.int32)])
+    def _clear(self) -> None:
+        none, zero = np.array(_NONE, np.int32), np.array(0, np.int32)
+        self._of_slot = SlotArrays({"of_slot": none})
+        self._places = SlotArrays(
+            {"slots": zero, "first": none, "last": none, "head": zero, "count": zero}
+        )
+        # Values are kept as bits, so that no NaN becomes another one. The last two are lists.
+        samples = np.zeros(CHUNK, np.int64)
+        self._chunks = SlotArrays(
+            {"ts": samples, "value": samples, "links": zero, "free": zero, "freed": zero}
+        )
+        self._free_count = 0
+        self._freed_count = 0
+
+    @property
+    def of_slot(self) -> NDArray[np.int32]:
+        """Place of each slot in the arrays below, -1 where it has none."""
+        return self._of_slot["of_slot"]
+
+    @property
+    def slots(self) -> NDArray[np.int32]:
+        """The slot of each place."""
+        return self._places["slots"]
+
+    @property
+    def first(self) -> NDArray[np.int32]:
+        """First chunk of each place."""
+        return self._places["first"]
+
+    @property
+    def last(self) -> NDArray[np.int32]:
+        """Last chunk of each place."""
+        return self._places["last"]
+
+    @property
+    def head(self) -> NDArray[np.int32]:
+        """Where in its first chunk each place's first sample lies."""
+        return self._places["head"]
+
+    @property
+    def count(self) -> NDArray[np.int32]:
+        """Number of samples of each place."""
+        return self._places["count"]
+
+    @property
+    def ts(self) -> NDArray[np.int64]:
+        """Timestamps, int64[chunks * CHUNK]."""
+        return self._chunks["ts"].reshape(-1)
+
+    @property
+    def value(self) -> NDArray[np.float64]:
+        """Values, float64[chunks * CHUNK]."""
+        return self._chunks["value"].reshape(-1).view(np.float64)
+
+    @property
+    def links(self) -> NDArray[np.int32]:
+        """The chunk that follows each chunk."""
+        return self._chunks["links"]
+
+    def grow(self, slots: int, limit: int = 0) -> None:
+        """Make room for `slots` slots, of at most `limit`; new ones keep nothing yet."""
+        self._of_slot.grow(slots, limit or _ROOM * slots)
 
     def watch(self, slots: NDArray[np.int32]) -> None:
         """Keep samples of these slots from now on."""
         new = np.unique(slots[self.of_slot[slots] < 0])
-        if not len(new):
-            return
-        self.of_slot[new] = np.arange(len(self.slots), len(self.slots) + len(new), dtype=np.int32)
-        self.slots = np.concatenate([self.slots, new])
-        none, zero = np.full(len(new), _NONE, np.int32), np.zeros(len(new), np.int32)
-        self.first = np.concatenate([self.first, none])
-        self.last = np.concatenate([self.last, none])
-        self.head = np.concatenate([self.head, zero])
-        self.count = np.concatenate([self.count, zero])
+        begin, end = len(self._places), len(self._places) + len(new)
+        self._places.grow(end, _ROOM * end)
+        self.of_slot[new] = np.arange(begin, end, dtype=np.int32)
+        self.slots[begin:] = new
 
     def remember(
-        self, rows: Rows, value: NDArray[np.float64], keep_after: NDArray[np.int64]
+        self,
+        rows: Rows,
+        value: NDArray[np.float64],
+        keep_after: NDArray[np.int64],
+        *,
+        is_read: bool = False,
     ) -> None:
         """Drop what no window reaches any more, then put a block's rows in.
 
@@ -226,56 +302,72 @@ class SamplePool:
             Stands in for the rows' own.
         keep_after : int64[places]
             Samples at or below it are out of reach.
+        is_read : bool
+            Whether a checkpoint is being read: then what has become free is not used again, and
+            places without rows stay as they are.
         """
-        chain = (self.links, self.first, self.head, self.count, self._free)
-        self._free_count = forget(keep_after, self.ts, *chain, self._free_count)
-        self._reserve(chunks_needed(self.slots, rows.start, self.head, self.count))
-        self._free_count, lost = append(
+        if not is_read:
+            self._use_freed()
+        places = (self.first, self.head, self.count)
+        self._freed_count = forget(
+            self.slots, rows.start, not is_read, keep_after, self.ts, self.links, *places,
+            self._chunks["freed"], self._freed_count,
+        )  # fmt: skip
+        if not is_read:
+            self._use_freed()
+        self._reserve(
+            chunks_needed(self.slots, rows.start, self.samples_max, self.head, self.count)
+        )
+        self._free_count, self._freed_count, lost = append(
             self.slots, rows.start, rows.ts, value, rows.flags, keep_after, self.samples_max,
             self.ts, self.value.view(np.int64), self.value, self.links, self.first, self.last,
-            self.head, self.count, self._free, self._free_count,
+            self.head, self.count, self._chunks["free"], self._free_count, self._chunks["freed"],
+            self._freed_count,
         )  # fmt: skip
         self.lost += lost
 
+    def tables(self) -> list[Table]:
+        """The live arrays, for a snapshot."""
+        chunks = {name: self._chunks[name] for name in ("ts", "value", "links")}
+        return [
+            Table(self._of_slot.arrays()),
+            Table(self._places.arrays(), self.of_slot),
+            Table(chunks, is_left_alone=True),
+        ]
+
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The live arrays."""
-        return {
-            "of_slot": self.of_slot,
-            "slots": self.slots,
-            "first": self.first,
-            "last": self.last,
-            "head": self.head,
-            "count": self.count,
-            "ts": self.ts,
-            "value": self.value.view(np.int64),
-            "links": self.links,
-            "free": self._free[: self._free_count],
-        }
+        return {name: array for table in self.tables() for name, array in table.arrays.items()}
 
     def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
-        """Go on from arrays that `arrays` gave."""
-        self.of_slot, self.slots = arrays["of_slot"], arrays["slots"]
-        self.first, self.last = arrays["first"], arrays["last"]
-        self.head, self.count = arrays["head"], arrays["count"]
-        self.ts, self.value = arrays["ts"], arrays["value"].view(np.float64)
-        self.links = arrays["links"]
-        self._free = np.zeros(len(self.links), np.int32)
-        self._free_count = len(arrays["free"])
-        self._free[: self._free_count] = arrays["free"]
+        """Go on from copies of what `arrays` gave."""
+        self._clear()
+        self.grow(len(arrays["of_slot"]))
+        self._of_slot.restore({"of_slot": arrays["of_slot"]})
+        self._places.restore({name: arrays[name] for name in self._places.arrays()})
+        chunks = len(arrays["links"])
+        self._chunks.grow(chunks, _ROOM * chunks)
+        self._chunks["ts"][:] = arrays["ts"].reshape(-1, CHUNK)
+        self._chunks["value"][:] = arrays["value"].reshape(-1, CHUNK).view(np.int64)
+        self._chunks["links"][:] = arrays["links"]
+        chained = np.zeros(chunks, np.bool_)
+        mark_chained(self.links, self.first, self.head, self.count, chained)
+        free = np.flatnonzero(~chained)
+        self._chunks["free"][: len(free)] = free
+        self._free_count, self._freed_count = len(free), 0
+
+    def _use_freed(self) -> None:
+        """Let the chunks that have become free be used again."""
+        end = self._free_count + self._freed_count
+        self._chunks["free"][self._free_count : end] = self._chunks["freed"][: self._freed_count]
+        self._free_count, self._freed_count = end, 0
 
     def _reserve(self, chunks: int) -> None:
         """Have so many free chunks."""
         missing = chunks - self._free_count
         if missing <= 0:
             return
-        old = len(self.links)
-        new = max(old + missing, int(old * _GROWTH), _FIRST_CHUNKS)
-        samples = np.zeros((new - old) * CHUNK)
-        self.ts = np.concatenate([self.ts, samples.astype(np.int64)])
-        self.value = np.concatenate([self.value, samples])
-        self.links = np.concatenate([self.links, np.full(new - old, _NONE, np.int32)])
-        free = np.zeros(new, np.int32)
-        free[: self._free_count] = self._free[: self._free_count]
-        free[self._free_count : self._free_count + new - old] = np.arange(old, new)
-        self._free = free
-        self._free_count += new - old
+        old = len(self._chunks)
+        self._chunks.grow(old + missing, _ROOM * (old + missing))
+        self._chunks["free"][self._free_count : chunks] = np.arange(old, old + missing)
+        self._free_count = chunks

@@ -16,7 +16,7 @@ from weakref import ReferenceType, ref
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.series.reserved import zeros_on_demand
+from engine.kernels.on_demand import zeros_on_demand
 
 _PLACE = np.dtype(np.int32)
 _ALIGNMENT = 64
@@ -36,10 +36,13 @@ class Table:
     row_of_slot : int32[slots] or None
         The row of each slot, -1 where it has none; None: the slot's own number. New slots may be
         missing, and may get rows behind those of `arrays`.
+    is_left_alone : bool
+        What counts of the rows is not changed while the snapshot is read: none has to be kept.
     """
 
     arrays: dict[str, NDArray[Any]]
     row_of_slot: NDArray[np.int32] | None = None
+    is_left_alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +137,13 @@ class Snapshot:
         self._has_room = False
         self._of_name: dict[str, _Kept] = {}
         self._tables: list[_Kept] = []
+        """All whose rows may change."""
         for prefix, members in tables.items():
             for table in members:
                 named = {f"{prefix}|{name}": array for name, array in table.arrays.items()}
                 kept = _Kept(Table(named, table.row_of_slot))
-                self._tables.append(kept)
+                if not table.is_left_alone:
+                    self._tables.append(kept)
                 self._of_name |= dict.fromkeys(named, kept)
 
     @property
@@ -150,10 +155,15 @@ class Snapshot:
     def arrays(self) -> dict[str, SnapshotArray]:
         """All arrays that were not read yet; they keep the snapshot alive."""
         return {
-            name: SnapshotArray(self, name, live.dtype, live.shape)
-            for table in self._tables
-            for name, live in table.live.items()
+            name: SnapshotArray(self, name, table.live[name].dtype, table.live[name].shape)
+            for name, table in self._of_name.items()
+            if name in table.live
         }
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all arrays were read or released."""
+        return not any(table.live for table in self._of_name.values())
 
     def keep(self, slots: NDArray[np.int32]) -> None:
         """Keep what slots hold that are about to change; each is named once."""
@@ -195,9 +205,8 @@ class Snapshot:
     def release(self) -> None:
         """Forget all arrays, read or not."""
         with self._lock:
-            for table in self._tables:
-                for name in list(table.live):
-                    table.forget(name)
+            for name, table in self._of_name.items():
+                table.forget(name)
 
 
 class Snapshots:
@@ -208,6 +217,12 @@ class Snapshots:
 
     def __len__(self) -> int:
         return sum(taken() is not None for taken in self._taken)
+
+    @property
+    def are_read(self) -> bool:
+        """Whether there is something that somebody may still read."""
+        snapshots = [taken() for taken in self._taken]
+        return not all(snapshot is None or snapshot.is_done for snapshot in snapshots)
 
     def take(self, tables: Mapping[str, Sequence[Table]]) -> dict[str, SnapshotArray]:
         """Note the moment; give its arrays by ``prefix|name``."""

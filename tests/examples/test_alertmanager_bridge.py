@@ -28,12 +28,12 @@ import numpy as np
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from engine.config.durations import parse_duration
-from engine.rules.evaluate import RuleEvaluation
-from engine.rules.leaves import LeafRows
+from engine.config.durations import MINUTE_NS, parse_duration
+from engine.promql.matrix import Block, Matrix, Table
+from engine.promql.parse import Language, parse_condition
+from engine.rules.alerting import AlertEvaluation
 from engine.rules.model import AlertRule, RuleGroup
 from engine.rules.plan import Options, plan_rules
-from engine.rules.promql import parse_expression
 from engine.rules.records import alert_records
 from engine.rules.templates import Template
 from engine.series.identity import Series
@@ -70,36 +70,47 @@ def load_bridge():
 bridge = load_bridge()
 
 
+class HotOrNot:
+    """Results of a rule's one leaf: all hosts are too hot, or none is."""
+
+    def __init__(self, hosts):
+        self.table = Table(
+            sorted(Series.of("temperature", {"host": host}).all_labels for host in hosts)
+        )
+        self.hot = False
+
+    def leaf(self, leaf, block, parameters):
+        del leaf, parameters
+        shape = len(self.table), len(block.ticks)
+        return Matrix(self.table, np.full(shape, 93.5), np.full(shape, self.hot))
+
+    def contexts(self, leaf, interval_ns):
+        del leaf, interval_ns
+        return {}
+
+
 class Episode:
     """A rule that is fed tick by tick; gives the values of its records for the topic."""
 
     def __init__(self, name, *, hold="0s", hosts=HOSTS):
         rule = AlertRule(
             file="r.yaml", group="g", name=name,
-            expression=parse_expression("temperature > 80", max_window_ns=10**15),
+            expression=parse_condition("temperature > 80", Language(MINUTE_NS, 10**15)),
             for_ns=parse_duration(hold), keep_firing_for_ns=0,
             labels=(("severity", Template.parse("page")),),
             annotations=(("summary", Template.parse("{{ $labels.host }} is at {{ $value }} °C")),),
             line=1,
         )  # fmt: skip
         group = RuleGroup(file="r.yaml", name="g", interval_ns=TICK_NS, rules=(rule,))
-        plan = plan_rules([group], lambda _: Options())
-        self.evaluation = RuleEvaluation(plan.groups[0].rules[0], limit=100)
-        self.series = [Series.of("temperature", {"host": host, "empty": ""}) for host in hosts]
+        (plan,) = plan_rules([group], lambda _: Options()).rules
+        self.evaluation = AlertEvaluation(plan, rule, limit=100, group_limit=0)
+        self.source = HotOrNot(hosts)
 
     def values(self, tick, *, hot, ticks=1):
         """Say what the series were at some ticks in a row (ns): all too hot, or none."""
-        last = tick + (ticks - 1) * TICK_NS
-        rows = [
-            (at, index)
-            for at in range(tick, last + 1, TICK_NS)
-            for index in range(len(self.series) if hot else 0)
-        ]
-        blocks = []
-        if rows:
-            at, index = (np.array(column, np.int64) for column in zip(*rows, strict=True))
-            blocks = [LeafRows(0, self.series, index, at, np.full(len(at), 93.5), None)]
-        changes, context = self.evaluation.evaluate(blocks, [], tick, last)
+        self.source.hot = hot
+        block = Block(tick + np.arange(ticks) * TICK_NS, TICK_NS)
+        changes, context = self.evaluation.evaluate(block, self.source)
         alerts = alert_records(self.evaluation, changes, context, full_from=0)
         return [alert_record(alert).value for alert in alerts]
 

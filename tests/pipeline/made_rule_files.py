@@ -19,6 +19,7 @@ STALE = int(FLAG_STALE)
 LANGUAGE = Language(MINUTE_NS, 10**15)
 INTERVALS = ("30s", "45s", "1m", "90s", "150s")
 WINDOWS = ("25s", "1m", "95s", "3m")
+RECORDED = ("rec:0", "rec:1", "rec:2", "rec:3")
 OF_WINDOW = (
     *("avg", "min", "max", "sum", "count", "last", "first", "present", "stddev", "stdvar", "mad"),
 )
@@ -33,7 +34,8 @@ class Writer:
 
     def __init__(self, generator):
         self.generator = generator
-        self.recorded = []
+        self.made = []
+        """Selectors of what rules make."""
 
     def expression(self, depth=2):
         """Give a text that rules may have."""
@@ -60,9 +62,8 @@ class Writer:
 
     def selector(self):
         return self.pick(
-            "cpu", 'cpu{i="1"}', 'cpu{i=~"[0-2]"}', 'cpu{job!="a"}', "load", "req", 'req{code="500"}',
-            "up", '{__name__=~"up|load"}', 'ALERTS{alertstate="firing"}', "ALERTS",
-            "ALERTS_FOR_STATE", *self.recorded, *self.recorded,
+            "cpu", 'cpu{i="1"}', 'cpu{i=~"[0-2]"}', 'cpu{job!="a"}', "load", "req", "up",
+            'req{code="500"}', '{__name__=~"up|load"}', *self.made, *self.made,
         )  # fmt: skip
 
     def moved(self):
@@ -152,7 +153,10 @@ class Writer:
 def rule_files(generator, *, rules=5):
     """Give random rule files by name, in the order of their names, and options of their alerts."""
     writer = Writer(generator)
-    writer.recorded = [f"rec:{number}" for number in range(4)]
+    # Of some files each rule reads only what rules before it record; of others it reads anything.
+    reads_anything = generator.random() < 0.7
+    if reads_anything:
+        writer.made = [*RECORDED, 'ALERTS{alertstate="firing"}', "ALERTS", "ALERTS_FOR_STATE"]
     files, options, alerts = {}, [], 0
     for file in ("a.yaml", "b.yaml"):
         groups = []
@@ -165,6 +169,8 @@ def rule_files(generator, *, rules=5):
             for _ in range(generator.randrange(1, rules)):
                 if generator.random() < 0.4:
                     group["rules"].append(recording(writer, generator))
+                    if not reads_anything:
+                        writer.made.append(group["rules"][-1]["record"])
                 else:
                     rule = alerting(writer, generator, f"A{alerts}")
                     alerts += 1
@@ -177,7 +183,7 @@ def rule_files(generator, *, rules=5):
 
 
 def recording(writer, generator):
-    rule = {"record": generator.choice(writer.recorded), "expr": writer.expression()}
+    rule = {"record": generator.choice(RECORDED), "expr": writer.expression()}
     # Each part of a metric has a label of its own, for no two rules may make the same series.
     rule["labels"] = {"part": str(generator.randrange(10**9))}
     if generator.random() < 0.2:

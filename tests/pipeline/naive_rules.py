@@ -23,6 +23,8 @@ from engine.rules.table import alert_labels
 from engine.series.identity import NAME_LABEL, Series, fingerprint_of
 
 SECOND_NS = 10**9
+SAME_RULE_LABELS = "vector contains metrics with the same labelset after applying rule labels"
+SAME_ALERT_LABELS = "vector contains metrics with the same labelset after applying alert labels"
 
 
 class StoredFrom(Stored):
@@ -83,15 +85,19 @@ class Samples:
         return self._held[1]
 
 
-class FailedTick(Exception):
-    """A rule has an error at a tick."""
+class TickError(Exception):
+    """A rule has an error at a tick; `said` is what it said of its alerts even so."""
+
+    def __init__(self, message, said=()):
+        super().__init__(message)
+        self.said = list(said)
 
 
 def results_at(expression, samples, tick):
     """Results of an expression at a tick, as (labels, value)."""
     value, block = query(expression, samples.until(tick), np.array([tick]))
     if block.failed[0]:
-        raise FailedTick(block.errors[0])
+        raise TickError(block.errors[0])
     if isinstance(value, Scalar):
         return [((), float(value.value[0]))]
     return [
@@ -101,20 +107,34 @@ def results_at(expression, samples, tick):
     ]
 
 
-class NaiveRecording:
+class NaiveEvaluation:
+    """One rule; what it says of its alerts, and its errors."""
+
+    def __init__(self, plan, group):
+        self.plan, self.group, self.rule = plan, group, plan.rule
+        self.errors = []
+        self.last_error = ""
+
+    def at(self, samples, tick):
+        """Take the rule over a tick; gives what is said of its alerts."""
+        self.last_error = ""
+        try:
+            return self.eval(samples, tick)
+        except TickError as error:
+            self.last_error = str(error)
+            self.errors.append(self.last_error)
+            return error.said
+
+
+class NaiveRecording(NaiveEvaluation):
     """One recording rule."""
 
     def __init__(self, plan, group):
-        self.plan, self.group = plan, group
+        super().__init__(plan, group)
         self.recorded = set()
-        self.errors = []
 
     def eval(self, samples, tick):
-        try:
-            made = self.made(samples, tick)
-        except FailedTick as error:
-            self.errors.append((tick, str(error)))
-            return []
+        made = self.made(samples, tick)
         samples.make(tick, made, self.recorded - set(made))
         self.recorded = set(made)
         return []
@@ -122,23 +142,22 @@ class NaiveRecording:
     def made(self, samples, tick):
         made = {}
         for labels, value in results_at(self.plan.expression, samples, tick):
-            given = dict(labels) | dict(self.plan.rule.labels)
-            given[NAME_LABEL] = self.plan.rule.name
+            given = dict(labels) | dict(self.rule.labels)
+            given[NAME_LABEL] = self.rule.name
             name = tuple(sorted((key, text) for key, text in given.items() if text))
             if name in made:
-                raise FailedTick("vector contains metrics with the same labelset after applying "
-                                 "rule labels")  # fmt: skip
+                raise TickError(SAME_RULE_LABELS)
             made[name] = value
         if self.group.limit and len(made) > self.group.limit:
-            raise FailedTick(f"exceeded limit of {self.group.limit} with {len(made)} series")
+            raise TickError(f"exceeded limit of {self.group.limit} with {len(made)} series")
         return made
 
 
-class NaiveAlerting:
+class NaiveAlerting(NaiveEvaluation):
     """One alert rule."""
 
     def __init__(self, plan, group):
-        self.plan, self.group, self.rule = plan, group, plan.rule
+        super().__init__(plan, group)
         options = plan.options
         self.life = NaiveRule(
             for_ns=self.rule.for_ns, keep_firing_for_ns=self.rule.keep_firing_for_ns,
@@ -147,29 +166,20 @@ class NaiveAlerting:
         )  # fmt: skip
         self.known = {}
         self.said = set()
-        self.errors = []
 
     def eval(self, samples, tick):
-        """Take the rule over a tick; gives what is said of its alerts."""
-        try:
-            rows = self.rows(samples, tick)
-        except FailedTick as error:
-            self.errors.append((tick, str(error)))
-            return []
+        rows = self.rows(samples, tick)
         failures = self.life.failures
         changes = self.life.tick(tick, rows, list(self.known))
         if self.life.failures > failures:
-            self.errors.append((tick, "vector contains metrics with the same labelset after "
-                                      "applying alert labels"))  # fmt: skip
-            return []
+            raise TickError(SAME_ALERT_LABELS)
+        said = [record(change) for change in changes]
         active = sum(alert.state != "inactive" for alert in self.life.active.values())
         if self.group.limit and active > self.group.limit:
-            self.errors.append(
-                (tick, f"exceeded limit of {self.group.limit} with {active} alerts")
-            )
-            return [record(change) for change in changes + self.life.end_all(tick)]
+            said += [record(change) for change in self.life.end_all(tick)]
+            raise TickError(f"exceeded limit of {self.group.limit} with {active} alerts", said)
         self.make(samples, tick)
-        return [record(change) for change in changes]
+        return said
 
     def rows(self, samples, tick):
         """What the expressions say, as (alert, condition, value)."""
@@ -222,10 +232,10 @@ def record(change):
     return fingerprint, tick, (labels, status, shown, rfc3339(active_at), since, sequence)
 
 
-def said_by_flow(flow):
-    """What a flow has said, in the form of `record`."""
+def said_in(alerts):
+    """What a flow's alerts say, in the form of `record`."""
     said = []
-    for alert in (item for alerts in flow.alerts.values() for item in alerts):
+    for alert in alerts:
         event = alert.event
         if event is None:
             said.append((alert.fingerprint, alert.tick, None))
@@ -240,7 +250,7 @@ def said_by_flow(flow):
 def naive_run(plan, groups, rows, watermark):
     """Evaluate all groups, given as (file, name) in order, up to a watermark.
 
-    Gives what is said as a list of `record`, and the errors by the rule's key.
+    Gives what is said as a list of `record`, and the evaluations by the rules' keys.
     """
     samples = Samples(rows, plan.lookback_ns)
     of_name = {
@@ -263,6 +273,5 @@ def naive_run(plan, groups, rows, watermark):
     for tick in sorted(due):
         for place in due[tick]:
             for rule in evaluations[place]:
-                said += rule.eval(samples, tick)
-    errors = {rule.plan.key: rule.errors for rules in evaluations for rule in rules if rule.errors}
-    return said, errors
+                said += rule.at(samples, tick)
+    return said, {rule.plan.key: rule for rules in evaluations for rule in rules}

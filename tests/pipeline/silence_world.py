@@ -7,7 +7,7 @@ them and the passing of time are made here. The client always knows where the lo
 import math
 from collections import defaultdict
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from unittest.mock import patch
 
 import msgspec
@@ -142,9 +142,7 @@ def logs_of(rows):
         ready = 0
         for place, row in enumerate(log):
             ready = max(ready, row.written, row.readable)
-            log[place] = Row(
-                row.series, row.ts, row.value, row.partition, row.written, ready, row.true
-            )
+            log[place] = replace(row, readable=ready)
     return [logs[number] for number in range(max(logs) + 1)]
 
 
@@ -180,7 +178,7 @@ class World:
         self.said = {}
         self.said_again = 0
         self.arrived = []
-        self._heard = 0
+        self._kept = None
         self._open(DirectFlow(self.plan), [None] * len(self.logs), [None] * len(self.logs))
 
     def live(self, until_s, *, stands=(), crash=None):
@@ -199,10 +197,10 @@ class World:
                 now = self.clock.now_s
                 if not any(begin < now < end for begin, end in stands):
                     if crash and now == crash[1]:
-                        self._restart(checkpoint)
+                        self._restart()
                     self._read_all()
                     if crash and now == crash[0]:
-                        checkpoint = self._checkpoint()
+                        self._checkpoint()
                 self.clock.now_s += STEP_S
         return self
 
@@ -227,6 +225,7 @@ class World:
     def _open(self, flow, snapshots, positions):
         self.flow = flow
         self._heard = 0
+        self._clients = []
         skew = Skew(MAX_SKEW_S * SECOND_NS, buffered_rows_max=10**9)
         self.readers = [
             self._reader(number, snapshot, position, skew)
@@ -237,7 +236,8 @@ class World:
 
     def _reader(self, number, snapshot, position, skew):
         def client(settings, partition, offset):
-            return LogClient(self.logs[number], offset, self.clock, self.arrived)
+            self._clients.append(LogClient(self.logs[number], offset, self.clock, self.arrived))
+            return self._clients[-1]
 
         def given(offset, claim):
             self.journals[number].append((offset, claim))
@@ -272,16 +272,14 @@ class World:
         """Read what there is and close an epoch; whether there was anything."""
         found = False
         for reader in self.readers:
-            while True:
+            empty = 0
+            while empty < 2:  # a full batch is given by the poll after the one that took it
                 polled = reader.poll()
                 self.letters += polled.dead_letters
+                empty = empty + 1 if polled.batch is None else 0
                 if polled.batch is not None:
                     self.flow.feed(polled.batch)
                     found = True
-                elif not reader._held and reader._decoding is None:
-                    break
-                elif reader._must_wait():
-                    break
         for reader in self.readers:
             reader.snapshot()
         self._listen()
@@ -298,13 +296,16 @@ class World:
         self._heard = len(alerts)
 
     def _checkpoint(self):
+        """Keep the state of this moment, as the flow does at the close of an epoch."""
         positions = [
-            {"offset": reader._offset, "newest": reader.intake.clock.newest}
-            for reader in self.readers
+            {"offset": client.high() - reader.lag(), "newest": reader.intake.clock.newest}
+            for client, reader in zip(self._clients, self.readers, strict=True)
         ]
-        return self.flow.state(), positions, [reader.snapshot() for reader in self.readers]
+        snapshots = [reader.snapshot() for reader in self.readers]
+        self._kept = self.flow.state(), snapshots, positions
 
-    def _restart(self, checkpoint):
+    def _restart(self):
+        """Go on from the last checkpoint."""
         self.close()
-        state, positions, snapshots = checkpoint
+        state, snapshots, positions = self._kept
         self._open(DirectFlow(self.plan).restore(state), snapshots, positions)

@@ -1,55 +1,124 @@
-"""Late, absent and stale are told apart."""
+"""Late, absent and stale are told apart: in each situation the right verdict, live and replayed.
 
+Beside it stands what an evaluation by wall clock would have said; docs/silences.md shows both.
+"""
+
+import random
 from collections import Counter
-from dataclasses import dataclass
-from functools import cache
+from pathlib import Path
 
 import pytest
-from silence_situations import SITUATIONS, UNTIL_S, lag
+from silence_situations import SITUATIONS, fleet, lagging
 from silence_verdicts import (
-    Faults, faults, flow_spans, plans, right_spans, wall_clock_spans, WITHOUT_OPTIONS,
+    PLAIN,
+    WITH_OPTIONS,
+    faults,
+    flow_spans,
+    plans,
+    right_spans,
+    wall_clock_spans,
 )
 from silence_world import World, logs_of
-import numpy as np
 
+PAGE = Path(__file__).parents[2] / "docs/silences.md"
 AFTER_S = 240
+HEAD = (
+    "situation", "streamgauge", "said after, at most", "by wall clock: the same rules",
+    "by wall clock: where only `rule_options` help",
+)  # fmt: skip
 
-def text(spans, alert):
-    def clock(s):
-        return "" if s == np.inf else f"{int(s)//60}:{int(s)%60:02d}"
-    rule, host = alert.split()
-    return " ".join(f"{clock(x.fired)}-{clock(x.resolved)}" for x in spans.get((rule, host), []))
 
-if __name__ == "__main__":
-    import sys, time, tempfile, pathlib
-    want = sys.argv[1:] 
-    for s in SITUATIONS:
-        if want and not any(w in s.name for w in want): continue
-        folder = pathlib.Path(tempfile.mkdtemp())
-        t=time.time()
-        logs = logs_of(s.rows)
+class Ran:
+    """A situation that was lived through, replayed, and judged."""
+
+    def __init__(self, folder, rows, *, until_s, **live):
+        logs = logs_of(rows)
         plan, bare = plans(folder, len(logs))
-        world = World(plan, logs).live(s.until_s + AFTER_S, **s.live)
-        t1=time.time()
-        got = flow_spans(world, s.until_s)
-        right = right_spans(plan, s.rows, s.until_s)
-        wall = wall_clock_spans(bare, world.arrived, s.until_s)
-        t2=time.time()
-        rules = {r for r,_ in {*got,*right,*wall}}
-        plain, opt = set(WITHOUT_OPTIONS), rules-set(WITHOUT_OPTIONS)
-        strip = lambda d: {k:[(x.fired,x.resolved) for x in v] for k,v in d.items()}
-        print(f"== {s.name} flow {t1-t:.1f}s twin {t2-t1:.1f}s same={strip(got)==strip(right)} letters={Counter(l.reason.value for l in world.letters)} expected late {s.late} wild {s.wild} again {world.said_again} counts {world.flow.counts}")
-        fa=faults(got,right,rules); fp=faults(wall,right,plain); fo=faults(wall,right,opt)
-        print("   flow", fa, fa.latest, "| wall", fp, fp.latest, "| opts", fo, fo.latest)
-        for a,w in s.right.items():
-            if text(right,a)!=w: print("   right", a, "want", w, "twin", text(right,a))
-            if text(got,a)!=w: print("   flow", a, "want", w, "got", text(got,a))
-        if strip(got)!=strip(right):
-            for k in sorted({*got,*right}):
-                a=f"{k[0]} {k[1]}"
-                if k[1] and text(got,a)!=text(right,a): print("   DIFF", a, "flow", text(got,a), "twin", text(right,a))
-        t=time.time(); 
-        w2 = World(plan, logs, batch_rows=7).replay(world.journals)
-        a={k for k in world.said if (world.said[k][1].tick) <= 10**30}; b=set(w2.said)
-        print("   replay", len(a), len(b), "only live", len(a-b), "only replay", len(b-a), f"{time.time()-t:.1f}s")
-        world.close(); w2.close()
+        self.world = World(plan, logs).live(until_s + AFTER_S, **live)
+        self.world.close()
+        self.replayed = World(plan, logs, batch_rows=7).replay(self.world.journals)
+        self.replayed.close()
+        self.right = right_spans(plan, rows, until_s)
+        self.said = flow_spans(self.world, until_s)
+        self.by_wall_clock = wall_clock_spans(bare, self.world.arrived, until_s)
+        self.faults = faults(self.said, self.right, (*PLAIN, *WITH_OPTIONS))
+        self.wall_clock_faults = faults(self.by_wall_clock, self.right, PLAIN)
+        self.wall_clock_lacks = faults(self.by_wall_clock, self.right, WITH_OPTIONS)
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    """Give a function that runs a situation once."""
+    known = {}
+
+    def run(situation):
+        if situation.name not in known:
+            folder = tmp_path_factory.mktemp("silence")
+            known[situation.name] = Ran(
+                folder, situation.rows, until_s=situation.until_s, **situation.live
+            )
+        return known[situation.name]
+
+    return run
+
+
+def times_of(spans):
+    return {alert: [span.times for span in found] for alert, found in spans.items()}
+
+
+@pytest.mark.parametrize("situation", SITUATIONS, ids=lambda situation: situation.name)
+def test_the_verdict_is_right(situation, ran):
+    found = ran(situation)
+    assert times_of(found.said) == times_of(found.right)
+    shown = {alert: " ".join(map(str, found.said.get(alert, []))) for alert in situation.right}
+    assert shown == situation.right
+    assert found.faults.counts == (0, 0, 0, 0)
+    letters = Counter(letter.reason.value for letter in found.world.letters)
+    assert letters == +Counter(late=situation.late, bad_timestamp=situation.wild)
+
+
+@pytest.mark.parametrize("situation", SITUATIONS, ids=lambda situation: situation.name)
+def test_a_replay_at_full_speed_says_the_same(situation, ran):
+    found = ran(situation)
+    assert found.replayed.said.keys() == found.world.said.keys()
+
+
+def test_what_is_said_again_after_a_crash_is_the_same(ran):
+    (situation,) = (item for item in SITUATIONS if "crash" in item.live)
+    assert ran(situation).world.said_again > 0
+
+
+@pytest.mark.parametrize("lag_s", [30, 45, 60, 75, 90, 105, 120])
+def test_lag_makes_no_false_resolves_and_no_refires(lag_s, tmp_path):
+    generator = random.Random(lag_s)
+    rows = fleet(partitions=3)
+    for _ in range(3):
+        begin = generator.randrange(300, 900)
+        partition = generator.choice((None, 0, 1))
+        rows = lagging(rows, lag_s, begin=begin, end=begin + 120, partition=partition)
+    found = Ran(tmp_path, rows, until_s=1200)
+    assert times_of(found.said) == times_of(found.right)
+    assert found.faults.counts == (0, 0, 0, 0)
+    assert found.replayed.said.keys() == found.world.said.keys()
+
+
+def test_lag_makes_the_wall_clock_resolve_and_fire_again(ran):
+    lags = [ran(item).wall_clock_faults for item in SITUATIONS if "lag of" in item.name]
+    assert sum(item.false_resolves for item in lags) > 0
+    assert sum(item.refires for item in lags) > 0
+
+
+def test_the_page_shows_what_was_computed(ran):
+    lines = [HEAD, ("---",) * len(HEAD)]
+    for situation in SITUATIONS:
+        found = ran(situation)
+        lines.append((
+            situation.name, f"{found.faults}: {situation.says}", f"{found.faults.late_s} s",
+            _worded(found.wall_clock_faults), _worded(found.wall_clock_lacks),
+        ))  # fmt: skip
+    table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    assert table in PAGE.read_text(), f"docs/silences.md should have\n{table}"
+
+
+def _worded(found):
+    return f"{found}, {found.late_s} s late" if found.late_s else str(found)

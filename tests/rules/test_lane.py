@@ -6,11 +6,12 @@ import random
 import msgspec
 import numpy as np
 import pytest
-from made_rules import MINUTE_NS, group_of, plan_of, rule_of, series_of
+from made_rules import MINUTE_NS, group_of, plan_of, recording_of, rule_of, series_of
 
-from engine.rules.lane import Closed, RuleLane, cut
-from engine.rules.leaves import LeafRows
+from engine.promql.leaf import passes
+from engine.rules.lane import RuleLane
 from engine.rules.plan import LANES, lane_of
+from engine.rules.queries import Announced, Closed, LeafRows
 from engine.series.blocks import decode_block, encode_block
 
 SHARDS = 3
@@ -33,10 +34,14 @@ def example():
 
 
 PLAN, LANE = example()
+NAME = PLAN.clusters[0].groups[0].name
 
 
-def lane_for(plan=PLAN):
-    return RuleLane(LANE, plan, shards=SHARDS, alerts_max=100)
+def lane_for(plan=PLAN, *, series_max=100):
+    return RuleLane(
+        LANE, plan, shards=SHARDS, alerts_max=100, series_max=series_max, samples_max=1000,
+        lookback_ns=5 * MINUTE_NS,
+    )  # fmt: skip
 
 
 def values():
@@ -52,39 +57,66 @@ def values():
 VALUES = values()
 
 
-def closed(shard, after, until, plan=PLAN):
-    """What a shard says of the ticks in (after, until]."""
-    results = []
-    for number, query in enumerate(plan.queries):
-        bound = query.comparison.number
+class Shard:
+    """Says what a shard's series were; announces each pair of a query and a series once."""
+
+    def __init__(self, number, plan=PLAN):
+        self.number, self.plan = number, plan
+        self.announced = set()
+
+    def closed(self, after, until):
+        """What it says of the ticks in (after, until]."""
+        numbers = {}
+        for number, query in enumerate(self.plan.queries):
+            numbers.setdefault(query.interval_ns, []).append(number)
+        results = [self.results(interval, *item, after, until) for interval, item in
+                   ((interval, (mine,)) for interval, mine in numbers.items())]  # fmt: skip
+        return Closed(self.number, until, 0, [rows for rows in results if len(rows.pair)])
+
+    def results(self, interval_ns, numbers, after, until):
         rows = [
-            (tick, i, value)
+            (number * SERIES + i, tick, value)
+            for number in numbers
             for (tick, i), value in VALUES.items()
-            if i % SHARDS == shard and after < tick <= until
-            if tick % query.interval_ns == 0 and value > bound
+            if i % SHARDS == self.number and after < tick <= until and tick % interval_ns == 0
+            if passes(np.array(value), self.plan.queries[number].leaf.comparison)
         ]
-        if rows:
-            known = sorted({i for _, i, _ in rows})
-            results.append(
-                LeafRows(
-                    number,
-                    [series_of(i) for i in known],
-                    np.array([known.index(i) for _, i, _ in rows], np.int64),
-                    np.array([tick for tick, _, _ in rows], np.int64),
-                    np.array([value for _, _, value in rows]),
-                )
-            )
-    return Closed(shard, until, results)
+        pair, tick, value = (np.array(column) for column in zip(*rows, strict=True)) if rows else (
+            np.empty(0, np.int32), np.empty(0, np.int64), np.empty(0))  # fmt: skip
+        new = sorted(set(pair.tolist()) - self.announced)
+        self.announced |= set(new)
+        announced = Announced(
+            np.array(new, np.int32), np.array([item // SERIES for item in new], np.int32),
+            [series_of(item % SERIES).all_labels for item in new],
+        )  # fmt: skip
+        return LeafRows(
+            self.number, interval_ns, pair.astype(np.int32), tick.astype(np.int64), value, announced
+        )
 
 
-def words(generator, plan=PLAN, begin=-1):
+def closed(shard, after, until, plan=PLAN):
+    """What a shard that has just begun says."""
+    return Shard(shard, plan).closed(after, until)
+
+
+class Words:
     """What all shards say, each cut at random, interleaved at random."""
-    at = [begin] * SHARDS
-    while min(at) < END:
-        shard = generator.choice([shard for shard in range(SHARDS) if at[shard] < END])
-        until = min(END, at[shard] + generator.randrange(1, 9 * MINUTE_NS))
-        yield closed(shard, at[shard], until, plan)
-        at[shard] = until
+
+    def __init__(self, generator, plan=PLAN):
+        self.generator, self.plan = generator, plan
+        self.restart()
+
+    def restart(self):
+        """Let the shards announce anew."""
+        self.shards = [Shard(number, self.plan) for number in range(SHARDS)]
+
+    def __iter__(self):
+        at = [-1] * SHARDS
+        while min(at) < END:
+            shard = self.generator.choice([shard for shard in range(SHARDS) if at[shard] < END])
+            until = min(END, at[shard] + self.generator.randrange(1, 9 * MINUTE_NS))
+            yield self.shards[shard].closed(at[shard], until)
+            at[shard] = until
 
 
 def said(alerts):
@@ -110,27 +142,28 @@ def test_the_example_says_enough():
 @pytest.mark.parametrize("seed", range(10))
 def test_cuts_and_order_of_the_shards_words_do_not_matter(seed):
     generator = random.Random(seed)
-    lane, alerts, waiting = lane_for(), [], []
-    for word in words(generator):
+    lane, alerts, waiting, words = lane_for(), [], [], Words(generator)
+    for word in words:
         waiting.append(word)
         if generator.random() < 0.6:
             alerts += lane.handle(waiting)
             waiting = []
     alerts += lane.handle(waiting)
     assert said(alerts) == at_once()
-    assert lane.meta()["waiting"] == {}
+    assert lane.meta()["waiting"] == []
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_a_restart_at_any_point_does_not_matter(seed):
     generator = random.Random(seed)
-    lane, alerts = lane_for(), []
-    for word in words(generator):
+    lane, alerts, words = lane_for(), [], Words(generator)
+    for word in words:
         alerts += lane.handle([word])
         if generator.random() < 0.3:
             block = b"".join(encode_block(lane.arrays(), lane.meta()))
             lane = lane_for()
             lane.restore(*decode_block(block, "block"))
+            words.restart()
     assert said(alerts) == at_once()
 
 
@@ -152,16 +185,15 @@ def test_a_rule_that_is_new_says_that_its_window_is_partial():
     at = 20 * MINUTE_NS
     lane.handle([closed(shard, -1, at) for shard in range(SHARDS)])
     block = b"".join(encode_block(lane.arrays(), lane.meta()))
-    name = PLAN.groups[0].name
     kept, new = rule_of("Now", "m > 1"), rule_of("New", "max_over_time(m[5m]) > 1")
-    plan = plan_of(group_of(kept, new, name=name))
-    again = RuleLane(LANE, plan, shards=SHARDS, alerts_max=100)
+    plan = plan_of(group_of(kept, new, name=NAME))
+    again = lane_for(plan)
     again.restore(*decode_block(block, "block"))
     # A restart within the window doesn't make it whole.
     middle = at + 2 * MINUTE_NS
     alerts = again.handle([closed(shard, at, middle, plan) for shard in range(SHARDS)])
     block = b"".join(encode_block(again.arrays(), again.meta()))
-    again = RuleLane(LANE, plan, shards=SHARDS, alerts_max=100)
+    again = lane_for(plan)
     again.restore(*decode_block(block, "block"))
     alerts += again.handle([closed(shard, middle, END, plan) for shard in range(SHARDS)])
     told = {"Now": [], "New": []}
@@ -179,7 +211,7 @@ def test_a_rule_that_is_new_says_that_its_window_is_partial():
 
 
 def test_ticks_with_two_equal_results_are_counted():
-    plan = plan_of(group_of(rule_of("A", labels={"i": "same"}), name=PLAN.groups[0].name))
+    plan = plan_of(group_of(rule_of("A", labels={"i": "same"}), name=NAME))
     lane = lane_for(plan)
     lane.handle([closed(shard, -1, END, plan) for shard in range(SHARDS)])
     (number,) = lane.failures().values()
@@ -193,15 +225,38 @@ def test_groups_are_spread_by_their_names_alone():
     assert lane_of("r.yaml", "g") == sum(b"r.yaml|g") % LANES
 
 
-def test_a_cut_keeps_only_the_series_of_its_rows():
-    block = closed(0, -1, END).results[0]
-    block = LeafRows(
-        block.query, block.series, block.index, block.tick, block.value,
-        np.arange(5.0 * len(block.tick)).reshape(-1, 5),
-    )  # fmt: skip
-    rows = block.index == 1
-    part = cut(block, rows)
-    assert part.series == [block.series[1]]
-    assert set(part.index.tolist()) == {0}
-    assert part.tick.tolist() == block.tick[rows].tolist()
-    np.testing.assert_array_equal(part.context, block.context[rows])
+RECORDING = group_of(
+    recording_of("double", "m * 2"), rule_of("B", "double > 4"), name=NAME
+)  # fmt: skip
+
+
+def test_beyond_the_limit_recorded_series_are_refused_and_the_rule_says_so():
+    lane, few = lane_for(plan_of(RECORDING)), lane_for(plan_of(RECORDING), series_max=SERIES - 1)
+    plan = lane.plan
+    words = [closed(shard, -1, END, plan) for shard in range(SHARDS)]
+    assert lane.handle(words)
+    assert lane.failures() == lane.errors() == {}
+    assert few.handle(words) == []
+    ((key, message),) = few.errors().items()
+    assert "double" in key
+    assert message == f"more than limits.series = {SERIES - 1} recorded series"
+
+
+def test_what_rules_record_is_observed():
+    lane = lane_for(plan_of(group_of(recording_of("double", "m * 2"), name=NAME)))
+    seen = []
+    lane.observe_samples = seen.append
+    lane.handle([closed(shard, -1, 9 * MINUTE_NS, lane.plan) for shard in range(SHARDS)])
+    told = {
+        (int(tick), dict(samples.labels[row])["i"]): float(value)
+        for samples in seen
+        for row, tick, value, stale in zip(
+            samples.index, samples.tick, samples.value, samples.stale, strict=True
+        )
+        if not stale
+    }
+    assert told == {
+        (tick, str(i)): 2 * value
+        for (tick, i), value in VALUES.items()
+        if tick <= 9 * MINUTE_NS and tick % MINUTE_NS == 0
+    }

@@ -6,10 +6,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from naive_windows import query_at
+from naive_leaves import leaf_at
 
-from engine.rules.leaves import RAW, Leaves, Query
-from engine.rules.promql import parse_expression
+from engine.promql.parse import Language, parse_condition
+from engine.promql.prepare import leaf_of
+from engine.promql.syntax import VectorSelector
+from engine.rules.leaves import RAW, Leaves
+from engine.rules.queries import Query
+from engine.rules.reads import ended
 from engine.series.identity import Series
 from engine.series.order import ordered
 
@@ -21,7 +25,11 @@ EXPRESSIONS = (
     "m", "m > 0.5", 'm{i="1"} <= 0', 'm{i!="0"} offset 7s', "m offset 25s != 1",
     "sum_over_time(m[12s])", "max_over_time(m[30s]) >= 1", "avg_over_time(m[9s] offset 11s)",
     "last_over_time(m[15s])", "count_over_time(m[10s]) > 1", 'stddev_over_time({i="2"}[1m])',
+    "timestamp(m)", "timestamp(m offset 7s) > 30", "ended(m)", "ended(m offset 9s)",
+    "quantile_over_time(0.3, m[40s])", "predict_linear(m[1m], 60)", "changes(m[33s] offset 5s)",
+    "rate(m[45s])", "max_over_time(m[5s]) != 1",
 )  # fmt: skip
+LANES = ((0,), (1,), (0, 1))
 
 
 def queries_of(intervals=(10, 15)):
@@ -31,12 +39,22 @@ def queries_of(intervals=(10, 15)):
 
 
 def query(text, interval_s):
-    expression = parse_expression(text, max_window_ns=10**15)
-    return Query(expression.leaf, interval_s * SECOND_NS, expression.comparison)
+    return Query(leaf_called(text), interval_s * SECOND_NS)
+
+
+def leaf_called(text):
+    language = Language(60 * SECOND_NS, 10**15)
+    if not text.startswith("ended("):
+        return leaf_of(parse_condition(text, language))
+    # What tells that a source ended a series has no name in the language.
+    selector = parse_condition(text.removeprefix("ended(").removesuffix(")"), language)
+    assert isinstance(selector, VectorSelector)
+    return leaf_of(ended(selector))
 
 
 def leaves_of(queries, *, samples_max=1000, lookback=LOOKBACK_NS):
-    leaves = Leaves(queries, samples_max=samples_max)
+    lanes_of = [LANES[number % len(LANES)] for number in range(len(queries))]
+    leaves = Leaves(queries, lanes_of, samples_max=samples_max)
     leaves.grow(np.full(SLOTS, lookback))
     leaves.add(RAW, np.arange(SLOTS, dtype=np.int32), SERIES)
     return leaves
@@ -54,10 +72,13 @@ def rows_between(samples, after, until):
 def said(found):
     """Results as a set, values by their bits."""
     rows = [
-        (part.query, int(tick), int(slot), value.hex())
+        (*row, value.hex())
         for part in found
-        for tick, slot, value in zip(part.tick, part.slot, part.value.tolist(), strict=True)
-    ]
+        for *row, value in zip(
+            part.query.tolist(), part.tick.tolist(), part.slot.tolist(), part.value.tolist(),
+            strict=True,
+        )
+    ]  # fmt: skip
     assert len(rows) == len(set(rows))
     return set(rows)
 
@@ -87,7 +108,7 @@ def naive(queries, samples, until, lookback=LOOKBACK_NS):
             for slot, kept in series.items():
                 selector = asked.leaf.selector
                 if selector.matches(SERIES[slot].name, dict(SERIES[slot].labels)):
-                    value = query_at(asked, kept, tick, lookback)
+                    value = leaf_at(asked.leaf, kept, tick, lookback)
                     if value is not None:
                         results.add((number, tick, slot, float(value).hex()))
     return results
@@ -150,7 +171,8 @@ def test_nothing_is_due_before_the_first_sample():
 
 
 def test_each_slot_has_its_own_lookback():
-    leaves = Leaves((query("m", 10), query("m offset 10s", 10)), samples_max=10)
+    queries = query("m", 10), query("m offset 10s", 10)
+    leaves = Leaves(queries, [(0,), (0,)], samples_max=10)
     leaves.grow(np.array([10, 50, 10]) * SECOND_NS)
     leaves.add(RAW, np.arange(SLOTS, dtype=np.int32), SERIES)
     samples = [(0, 5 * SECOND_NS, 1.0, 0), (1, 5 * SECOND_NS, 1.0, 0)]
@@ -162,9 +184,54 @@ def test_each_slot_has_its_own_lookback():
     }  # fmt: skip
 
 
+def test_results_go_where_their_queries_do():
+    queries = queries_of()
+    leaves = leaves_of(queries)
+    samples = [(slot, second * SECOND_NS, 1.0, 0) for slot in range(SLOTS) for second in (1, 50)]
+    rows = rows_between(samples, 0, 10**12)
+    found = leaves.evaluate(rows, {RAW: rows.value}, 60 * SECOND_NS)
+    assert {part.lanes for part in found} == set(LANES)
+    pairs = {}
+    for part in found:
+        for pair, number, slot in zip(
+            part.pair.tolist(), part.query.tolist(), part.slot.tolist(), strict=True
+        ):
+            assert part.lanes == LANES[number % len(LANES)]
+            assert part.interval_ns == queries[number].interval_ns
+            assert pairs.setdefault(pair, (number, slot)) == (number, slot)
+    assert len(set(pairs.values())) == len(pairs) <= leaves.pairs
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(CELLS, CUTS)
+def test_evaluating_at_given_ticks_remembers_nothing(cells, cuts):
+    samples, queries = samples_of(cells), queries_of((10, 10))
+    leaves, after = leaves_of(queries), -(2**63)
+    expected = naive(queries, samples, END_S * SECOND_NS)
+    first = min((sample[1] for sample in samples), default=0)
+    done = -(-first // (10 * SECOND_NS)) * 10 * SECOND_NS
+    for cut in (*cuts, END_S * 2):
+        until = cut * HALF_NS
+        rows = rows_between(samples, after, until)
+        ticks = range(done, until + 1, 10 * SECOND_NS)
+        for _ in range(2):
+            found = leaves.evaluate_at(rows, {RAW: rows.value}, 10 * SECOND_NS, ticks)
+            assert said(found) == {row for row in expected if row[1] in ticks}
+        done += len(ticks) * 10 * SECOND_NS
+        leaves.remember(rows, {RAW: rows.value}, done)
+        after = until
+
+
+def test_before_a_first_tick_all_is_kept():
+    leaves = leaves_of((query("sum_over_time(m[40s])", 10),))
+    rows = rows_between([(0, 5 * SECOND_NS, 1.0, 0)], 0, 10**12)
+    leaves.remember(rows, {RAW: rows.value}, -(2**63))
+    assert leaves.arrays()[f"{RAW}|pool|count"].sum() == 1
+
+
 def test_series_that_come_later_join_their_queries():
     queries = (query("sum_over_time(m[40s])", 10),)
-    leaves = Leaves(queries, samples_max=10)
+    leaves = Leaves(queries, [(0,)], samples_max=10)
     samples = [(slot, (10 * slot + 1) * SECOND_NS, 1.0, 0) for slot in range(SLOTS)]
     got, after = set(), -(2**63)
     for slot in range(SLOTS):
@@ -190,7 +257,7 @@ def test_streams_are_told_apart():
     rows = rows_between([(0, SECOND_NS, 5.0, 0), (1, SECOND_NS, 6.0, 0)], 0, 10**12)
     values = {RAW: rows.value, "watch|onset": np.array([0.5, 3.0])}
     found = leaves.evaluate(rows, values, 10 * SECOND_NS)
-    assert {(part.query, part.stream, tuple(part.value.tolist())) for part in found} == {
+    assert {(part.query[0], part.stream, tuple(part.value.tolist())) for part in found} == {
         (0, RAW, (5.0, 6.0)), (1, "watch|onset", (3.0,)),
     }  # fmt: skip
 
@@ -222,7 +289,8 @@ def test_a_window_that_is_gone_after_a_restart_holds_nothing():
     again = leaves_of((query("m", 10),))
     again.restore(leaves.arrays(), leaves.meta())
     run(again, samples, [second * SECOND_NS for second in range(110, 400, 10)], 100 * SECOND_NS)
-    assert again._streams[RAW].rings.count.sum() == 0
+    arrays = again.arrays()
+    assert arrays[f"{RAW}|pool|count"].sum() == 0
 
 
 @pytest.mark.parametrize("text", ["m", "sum_over_time(m[5m])"])

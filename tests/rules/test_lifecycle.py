@@ -17,6 +17,7 @@ from engine.rules.lifecycle import (
     BECAME_RESOLVED,
     CHANGE,
     DROPPED,
+    ENDED,
     FALSE,
     FIRE_ON_ABSENT,
     FORGOTTEN,
@@ -29,6 +30,7 @@ from engine.rules.lifecycle import (
     TIMES,
     TRUE,
     advance_block,
+    resolve_all,
 )
 
 MINUTE = 60_000_000_000
@@ -42,7 +44,7 @@ NAMES = {
     FORGOTTEN: "forgotten",
     REFRESH: "refresh",
 }
-CONDITIONS = {"T": TRUE, "H": HOLDS, "F": FALSE}
+CONDITIONS = {"T": TRUE, "H": HOLDS, "F": FALSE, "E": ENDED}
 
 
 class Rule:
@@ -89,7 +91,7 @@ ROWS = st.lists(
     st.tuples(
         st.integers(0, TICKS - 1),
         st.integers(0, ALERTS - 1),
-        st.sampled_from([TRUE, TRUE, TRUE, HOLDS, FALSE]),
+        st.sampled_from([TRUE, TRUE, TRUE, HOLDS, FALSE, ENDED]),
         st.integers(-9, 9).map(float),
     ),
     max_size=60,
@@ -150,7 +152,7 @@ def test_changed_durations_act_as_in_prometheus(rows, options, for_ns, keep_ns, 
 
 
 def life(pattern, **options):
-    """What one alert's life was, minute by minute: T, H(olds), F(alse) or . (absent)."""
+    """What one alert's life was, minute by minute: T, H(olds), F(alse), E(nded) or . (absent)."""
     rule = Rule(alerts=1, **options)
     rows = [
         (minute, 0, CONDITIONS[mark], float(minute))
@@ -296,4 +298,32 @@ def test_silence_is_skipped():
     assert [(change[0] // 10**9, NAMES[change[2]]) for change in said] == [
         (5, "firing"), (6, "resolved"), (907, "forgotten"),
     ]  # fmt: skip
-    assert ABSENT < FALSE < HOLDS < TRUE
+    assert ABSENT < ENDED < FALSE < HOLDS < TRUE
+
+
+def test_a_series_that_its_source_ended_neither_holds_nor_fires():
+    holds = {"on_absent": HOLD_ON_ABSENT}
+    assert episodes(life("T..E..", **holds)) == [(0, "firing"), (3, "resolved")]
+    assert episodes(life("TE...", gap_tolerance=2)) == [(0, "firing"), (3, "resolved")]
+    fires = {"on_absent": FIRE_ON_ABSENT}
+    assert life("FE...", **fires) == []
+    # What comes back can be missed again.
+    assert life("FE.F.", **fires) == [(4, "firing")]
+    assert life("F.E", **fires) == [(1, "firing"), (2, "resolved")]
+
+
+def test_all_alerts_end_at_once():
+    rule = Rule(for_ns=MINUTE)
+    rule.block(0, 1, [(0, 0, TRUE, 5.0), (1, 0, TRUE, 6.0), (1, 1, TRUE, 7.0)])
+    twin = NaiveRule(for_ns=MINUTE)
+    naive_changes(twin, [(0, 0, TRUE, 5.0), (1, 0, TRUE, 6.0), (1, 1, TRUE, 7.0)], 0, 1, MINUTE)
+    got = [
+        (tick, alert, transition, value, active_at, None if fired == NEVER else fired, number)
+        for tick, alert, transition, value, active_at, fired, number, *_ in resolve_all(
+            rule.alerts, MINUTE
+        ).tolist()
+    ]
+    assert got == twin.end_all(MINUTE)
+    assert [(change[1], NAMES[change[2]]) for change in got] == [(0, "resolved"), (1, "dropped")]
+    rows = [(3, 0, TRUE, 8.0), (3, 1, TRUE, 9.0)]
+    assert rule.block(2, 25, rows) == naive_changes(twin, rows, 2, 25, MINUTE)

@@ -4,25 +4,21 @@ import math
 
 import numpy as np
 import pytest
-from made_rules import MINUTE_NS, block_of, group_of, plan_of, rule_of
+from made_rules import MINUTE_NS, GivenSource, block_of, evaluation_of, rule_of
 
 from engine.events import event_id, rfc3339
-from engine.rules.evaluate import RuleEvaluation
-from engine.rules.leaves import LeafRows
+from engine.promql.matrix import Matrix, Table
+from engine.rules.lifecycle import HOLD_ON_ABSENT
 from engine.rules.records import alert_records
 from engine.series.identity import Series, fingerprint_of
 
 
-def evaluation_of(rule, interval_ns=MINUTE_NS):
-    plan = plan_of(group_of(rule, interval_ns=interval_ns))
-    return RuleEvaluation(plan.groups[0].rules[0], limit=100)
+def records(evaluation, rows, last_minute, *, full_from=-(2**63)):
+    return records_of(evaluation, GivenSource({"m": rows}), last_minute, full_from=full_from)
 
 
-def records(evaluation, rows, last_minute, *, context=None, full_from=-(2**63), first_minute=0):
-    blocks = [block_of(rows, context=context)] if rows else []
-    changes, contexts = evaluation.evaluate(
-        blocks, [], first_minute * MINUTE_NS, last_minute * MINUTE_NS
-    )
+def records_of(evaluation, source, last_minute=0, *, full_from=-(2**63)):
+    changes, contexts = evaluation.evaluate(block_of(0, last_minute), source)
     return alert_records(evaluation, changes, contexts, full_from=full_from)
 
 
@@ -126,16 +122,45 @@ def test_the_reason_of_a_rule_over_values():
     ],
 )
 def test_the_reason_of_a_rule_over_anomalies(expected, text):
-    rule = rule_of("A", "anomaly_onset > 1")
-    series = Series.of("anomaly_onset", {"i": "1", "metric": "cpu", "detector": "default"})
-    block = LeafRows(
-        0, [series], np.array([0]), np.array([0]), np.array([3.0]),
-        np.array([[1500.0, 42.0, *expected]]),
-    )  # fmt: skip
-    evaluation = evaluation_of(rule)
-    changes, context = evaluation.evaluate([block], [], 0, 0)
-    (told,) = alert_records(evaluation, changes, context, full_from=0)
+    told_of = Series.of("anomaly_onset", {"i": "1", "metric": "cpu", "detector": "default"})
+
+    class Anomalies:
+        def leaf(self, leaf, block, parameters):
+            shape = 1, len(block.ticks)
+            return Matrix(Table([told_of.all_labels]), np.full(shape, 3.0), np.ones(shape, bool))
+
+        def contexts(self, leaf, interval_ns):
+            return {(told_of.labels, 0): np.array([1500.0, 42.0, *expected])}
+
+    (told,) = records_of(evaluation_of(rule_of("A", "anomaly_onset > 1")), Anomalies())
     assert told.event.reason == text
     assert told.event.labels == {
         "alertname": "A", "i": "1", "metric": "cpu", "detector": "default",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("expression", "reason"),
+    [
+        ("1 < m", 'm{i="1"} is 2.5 > 1 since 1970-01-01T00:00:00Z'),
+        ("sum(m) > 2", "sum(m) is 2.5 > 2 since 1970-01-01T00:00:00Z"),
+        ("m * 2 > 2", 'm * 2 of {i="1"} is 5 > 2 since 1970-01-01T00:00:00Z'),
+        ("quantile_over_time(0.5, m[5m])",
+         'quantile_over_time(0.5, m[5m]) of {i="1"} is 2.5 since 1970-01-01T00:00:00Z'),
+        ("m unless other", 'm unless other of {i="1"} is 2.5 since 1970-01-01T00:00:00Z'),
+    ],
+)  # fmt: skip
+def test_the_reason_names_the_expression_where_it_is_no_leaf(expression, reason):
+    (told,) = records(evaluation_of(rule_of("A", expression)), [(0, 1, 2.5)], 0)
+    assert told.event.reason == reason
+
+
+def test_the_reason_of_a_series_that_is_gone():
+    held = evaluation_of(rule_of("A", "m > 1"), on_absent=HOLD_ON_ABSENT)
+    told = records(held, [(0, 1, 2.5)], 2)
+    assert told[-1].event.reason == 'm{i="1"} has had no data since 1970-01-01T00:00:00Z'
+    source = GivenSource({"m": [(0, 1, 2.5)]}, ended=[(1, 1, 1.0)])
+    ended = evaluation_of(rule_of("A", "m > 1"), on_absent=HOLD_ON_ABSENT)
+    told = records_of(ended, source, 1)
+    assert told[-1].event.reason == 'm{i="1"} was ended by its source (stale marker)'
+    assert told[-1].event.status == "resolved"
