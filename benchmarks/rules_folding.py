@@ -3,10 +3,10 @@
 A thousand public rules name 750 metrics; fifty series of each are 40,000. Folding renames metrics,
 and nothing else of a rule, so that several rules read the same series. Two metrics become one only
 if both are counters, buckets or gauges, no rule reads both, no two leaves become equal (which
-streamgauge would evaluate once), their matchers can share series, and no more alerts fire.
+streamgauge would evaluate once), their matchers can share series, and alerts fire at the same
+end of their values.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
@@ -17,8 +17,6 @@ from rules_load import Metric, PublicRule, holding, wanted_metrics
 from engine.promql.prepare import at_ends, prepare
 from engine.promql.selector import Selector
 from engine.rules.reads import queries_of
-
-_KIND = re.compile("_(total|count|sum|bucket)$")
 
 
 @dataclass
@@ -74,8 +72,7 @@ def _uses(rules: list[PublicRule]) -> dict[str, _Use]:
 
 def _merged(pool: Metric, use: _Use, other: Metric, its_use: _Use) -> Metric | None:
     """Give the metric that two become, None if they can't be one."""
-    kinds = [_KIND.findall(metric.name)[-1:] for metric in (pool, other)]
-    if kinds[0] != kinds[1] or use.rules & its_use.rules or use.leaves & its_use.leaves:
+    if pool.kind != other.kind or use.rules & its_use.rules or use.leaves & its_use.leaves:
         return None
     merged = Metric(pool.name, labels=pool.labels | other.labels, bounds=pool.bounds + other.bounds)
     if holding(merged.level(0.0), merged.bounds) > holding(pool.level(0.0), pool.bounds) + holding(
@@ -84,6 +81,7 @@ def _merged(pool: Metric, use: _Use, other: Metric, its_use: _Use) -> Metric | N
         return None
     for selector in (*use.selectors, *its_use.selectors):
         merged.want(selector)
+    merged.families[0].alarming = pool.alarming + other.alarming
     return merged
 
 

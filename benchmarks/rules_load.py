@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from rules_patterns import matching_texts
 
 from engine.config.positions import Position, YamlList, YamlMapping, load_yaml, text_of
 from engine.promql.errors import ExpressionError
@@ -30,6 +31,7 @@ from engine.promql.syntax import (
     Expression,
     Number,
     VectorSelector,
+    children,
     walk,
 )
 from engine.series.identity import NAME_LABEL, Series
@@ -213,13 +215,25 @@ class Metric:
                 return candidate
         return None
 
+    @property
+    def alarming(self) -> int:
+        """That of all its families."""
+        return sum(family.alarming for family in self.families)
+
+    @property
+    def kind(self) -> tuple[object, ...]:
+        """What its name and the rules say of its values."""
+        found = [pattern.findall(self.name)[-1:] for pattern in (_COUNTER, _MOMENT)]
+        return *found, bool(_TROUBLE.search(self.name)), np.sign(self.alarming)
+
     def level(self, now_s: float) -> float:
         """Give a usual value of a gauge: one at which the fewest comparisons hold."""
         if _MOMENT.search(self.name):
             return now_s + _DAY_S * next((days for word, days in _AGES if word in self.name), 0)
         numbers = [number for _, number in self.bounds]
-        alarming = sum(family.alarming for family in self.families)
-        candidates = [0.0, 1.0] if alarming > 0 else [1.0, 0.0] if alarming == 0 else [1e6, 1.0]
+        candidates = [1.0, 0.0]
+        if self.alarming:
+            candidates = [0.0, 1.0] if self.alarming > 0 else [1e6, 1.0]
         candidates += [near for n in numbers for near in (n / 2, n * 2, n - 1, n + 1)]
         return min(candidates, key=lambda level: holding(level, self.bounds))
 
@@ -231,24 +245,7 @@ def holding(level: float, bounds: list[tuple[str, float]]) -> int:
 
 def _holds(level: float, operator: str, number: float) -> bool:
     signs = {"<": level < number, ">": level > number, "==": level == number}
-    both = {"<=": not signs[">"], ">=": not signs["<"], "!=": not signs["=="]}
-    return (signs | both)[operator]
-
-
-def matching_texts(pattern: str) -> list[str]:
-    """Give texts that a simple regular expression may match; the caller has to try them."""
-    text = re.sub(r"\(\?[a-z]*:?\)?", "(", pattern) if "(?" in pattern else pattern
-    if text.count("(") != text.count(")"):
-        text = text.replace("(", "", text.count("(") - text.count(")"))
-    for _ in range(text.count("(")):
-        text = re.sub(r"\(([^()|]*)(\|[^()]*)?\)", r"\1", text)
-    found = []
-    for part in text.split("|"):
-        plain = re.sub(r"\[(.)[^]]*\]", r"\1", part.strip("^$"))
-        plain = re.sub(r"(?<!\\)\.\*", "", plain)
-        plain = re.sub(r"(?<!\\)\.\+?", "0", plain)
-        found.append(plain.replace("\\", ""))
-    return found
+    return (signs | {"<=": not signs[">"], ">=": not signs["<"], "!=": not signs["=="]})[operator]
 
 
 def wanted_metrics(rules: list[PublicRule]) -> dict[str, Metric]:
@@ -283,23 +280,34 @@ def _note_bound(node: Binary, metrics: dict[str, Metric], families: dict[Selecto
 
 
 def _spread_labels(rules: list[PublicRule], metrics: dict[str, Metric]) -> None:
-    """Give metrics that stand in one rule the same labels to group and join by."""
+    """Give metrics the labels to group or join by; all the same if they are matched by all."""
     changed = True
     while changed:
         changed = False
         for rule in rules:
             held = [metrics[name] for name in rule.metrics() if name is not None]
-            labels: set[str] = set().union(*(metric.labels for metric in held))
+            labels: set[str] = set()
             for node in walk(rule.expression):
                 if isinstance(node, Aggregate) and not node.without:
                     labels |= set(node.grouping)
                 if isinstance(node, Binary):
                     labels |= set(node.matching.labels if node.matching.on else ())
                     labels |= set(node.matching.include)
+                    if not (node.matching.on or _is_grouped(node.left) or _is_grouped(node.right)):
+                        labels = labels.union(*(metric.labels for metric in held))
             labels -= {"le", NAME_LABEL}
             for metric in held:
                 changed = changed or not labels <= metric.labels
                 metric.labels |= labels
+
+
+def _is_grouped(expression: Expression) -> bool:
+    """Whether the labels of its results are those that it groups by, whatever its series have."""
+    if isinstance(expression, Aggregate) and not expression.without:
+        return True
+    if isinstance(expression, VectorSelector):
+        return False
+    return all(_is_grouped(child) for child in children(expression))
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ def run_command(
     workers
         Bytewax workers in this process.
     """
+
     def load() -> Config:
         return with_sinks(load_config(config, environment=os.environ, need_sources=True))
 

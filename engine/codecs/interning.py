@@ -4,6 +4,10 @@ Messages repeat the same series with the same bytes, so a table over those bytes
 fingerprint in one pass of compiled code; only bytes never seen before are parsed. Two spellings of
 one series are two entries with one fingerprint. The hash only finds the place in the table: bytes
 are compared, and of two identities with one hash the second is never found, only parsed again.
+
+A table that has become too small is not moved into a larger one at once, which would hold up the
+stream for a quarter of a second at a million entries: both are asked for a while, and each call
+moves a part.
 """
 
 from typing import Any
@@ -12,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.kernels.jit import in_place
+from engine.kernels.on_demand import zeros_on_demand
 
 WORD_PADDING = 8
 """Bytes that must follow the last span in a buffer, because spans are read in words of eight."""
@@ -20,7 +25,10 @@ FULL_HASH = 0xFFFF_FFFF_FFFF_FFFF
 _PROBES_MAX = 64  # at most half of the slots are taken: longer runs are made, not met by chance
 _SLOTS_MIN = 1024
 _ARENA_BYTES_MIN = 1 << 16
+_ARENA_GROWTH = 16  # of address space; memory follows only where it is written
 _ENTRY_BYTES = 256  # generous mean, to bound the bytes by the number of entries
+_MOVED_PER_ROW = 8  # slots; two would do, for an old table's slots are twice the entries to come
+_MOVED_MIN = 1024
 
 # columns of the table
 _HASH, _FINGERPRINT, _START, _LENGTHS = range(4)
@@ -117,6 +125,7 @@ def _is_in(table: Any, slot: int, arena: Any, buffer: Any, spans: Any, row: int)
 @in_place
 def _find_all(
     table: Any,
+    old: Any,
     arena: Any,
     buffer: Any,
     spans: Any,
@@ -126,7 +135,7 @@ def _find_all(
     fingerprint: Any,
     missed: Any,
 ) -> int:
-    """Write each row's fingerprint; the rows that are not in the table go to `missed`, counted.
+    """Write each row's fingerprint; the rows that are in no table go to `missed`, counted.
 
     One short loop per step, so that the processor waits for the memory of many rows at once.
     """
@@ -142,17 +151,40 @@ def _find_all(
         else:
             missed[misses] = row
             misses += 1
-    return misses
+    if len(old) == 0:
+        return misses
+    still_missed = 0
+    for place in range(misses):
+        row = missed[place]
+        slot = _slot(old, hashes[row])
+        if _is_in(old, slot, arena, buffer, spans, row):
+            fingerprint[row] = old[slot, _FINGERPRINT]
+        else:
+            missed[still_missed] = row
+            still_missed += 1
+    return still_missed
+
+
+@in_place
+def _is_taken(table: Any, slot: int) -> bool:
+    return slot < 0 or table[slot, _LENGTHS] != np.uint64(0)
 
 
 @in_place
 def _add(
-    table: Any, arena: Any, used: int, buffer: Any, spans: Any, hash_mask: Any, fingerprint: Any
+    table: Any,
+    old: Any,
+    arena: Any,
+    used: int,
+    buffer: Any,
+    spans: Any,
+    hash_mask: Any,
+    fingerprint: Any,
 ) -> int:
     """Put the identity of the first span into its slot if that is free; gives the arena's fill."""
     identity_hash = _hash_identity(buffer, spans, 0, hash_mask)
     slot = _slot(table, identity_hash)
-    if slot < 0 or table[slot, _LENGTHS] != np.uint64(0):
+    if _is_taken(table, slot) or (len(old) > 0 and _is_taken(old, _slot(old, identity_hash))):
         return used
     name_length, labels_length = spans[0, NAME_LENGTH], spans[0, LABELS_LENGTH]
     table[slot, _HASH] = identity_hash
@@ -167,11 +199,11 @@ def _add(
 
 
 @in_place
-def _rehash(old: Any, new: Any) -> None:
-    """Move all entries into a larger, empty table."""
-    for row in range(len(old)):
+def _move(old: Any, new: Any, begin: int, end: int) -> None:
+    """Copy the entries in some slots into a larger table."""
+    for row in range(begin, end):
         slot = _slot(new, old[row, _HASH])
-        if old[row, _LENGTHS] != np.uint64(0) and slot >= 0:
+        if old[row, _LENGTHS] != np.uint64(0) and not _is_taken(new, slot):
             for column in range(4):
                 new[slot, column] = old[row, column]
 
@@ -179,8 +211,8 @@ def _rehash(old: Any, new: Any) -> None:
 class IdentityTable:
     """Open-addressing table from a series' raw name and label bytes to its fingerprint.
 
-    It grows by doubling and starts anew when it is full, so its memory is bounded by about 320
-    bytes per entry.
+    It grows by doubling, bit by bit, and starts anew when it is full, so its memory is bounded by
+    about 320 bytes per entry.
 
     Parameters
     ----------
@@ -201,6 +233,9 @@ class IdentityTable:
 
     def _clear(self) -> None:
         self._table = np.zeros((_SLOTS_MIN, 4), np.uint64)
+        # The table before, while its entries are being moved, and how far that is.
+        self._old = np.zeros((0, 4), np.uint64)
+        self._moved = 0
         self._arena = np.zeros(_ARENA_BYTES_MIN + WORD_PADDING, np.uint8)
         self._arena_used = 0
         self._entries = 0
@@ -225,9 +260,12 @@ class IdentityTable:
             The rows whose identity is not known.
         """
         rows = len(spans)
+        if len(self._old):
+            self._go_on_moving(_MOVED_MIN + _MOVED_PER_ROW * rows)
         missed = np.empty(rows, np.int64)
         count = _find_all(
             self._table,
+            self._old,
             self._arena,
             buffer,
             spans,
@@ -259,6 +297,7 @@ class IdentityTable:
         self._make_room(needed)
         used = _add(
             self._table,
+            self._old,
             self._arena,
             self._arena_used,
             buffer,
@@ -270,14 +309,29 @@ class IdentityTable:
         self._arena_used = int(used)
 
     def _make_room(self, needed: int) -> None:
-        """Double table and arena as far as one more entry of `needed` bytes asks for it."""
+        """Have larger tables and a larger arena if one more entry of `needed` bytes asks for it."""
         if 2 * (self._entries + 1) > len(self._table):
-            table = np.zeros((2 * len(self._table), 4), np.uint64)
-            _rehash(self._table, table)
-            self._table = table
+            self._go_on_moving(len(self._old))
+            self._old, self._moved = self._table, 0
+            self._table = np.zeros((2 * len(self._old), 4), np.uint64)
         capacity = len(self._arena) - WORD_PADDING
         if self._arena_used + needed > capacity:
-            capacity = min(max(2 * capacity, self._arena_used + needed), self._arena_bytes_max)
-            arena = np.zeros(capacity + WORD_PADDING, np.uint8)
-            arena[: self._arena_used] = self._arena[: self._arena_used]
-            self._arena = arena
+            self._arena = self._larger_arena(max(2 * capacity, self._arena_used + needed))
+
+    def _go_on_moving(self, slots: int) -> None:
+        """Move the entries of so many slots of the old table; forget it at its end."""
+        end = min(self._moved + slots, len(self._old))
+        _move(self._old, self._table, self._moved, end)
+        self._moved = end
+        if end == len(self._old):
+            self._old, self._moved = self._old[:0].copy(), 0
+
+    def _larger_arena(self, bytes_min: int) -> NDArray[np.uint8]:
+        bytes_min = min(bytes_min, self._arena_bytes_max)
+        wanted = min(_ARENA_GROWTH * bytes_min, self._arena_bytes_max)
+        try:
+            arena = zeros_on_demand((wanted + WORD_PADDING,), self._arena.dtype)
+        except OSError:  # a system that promises no more than it has
+            arena = zeros_on_demand((bytes_min + WORD_PADDING,), self._arena.dtype)
+        arena[: self._arena_used] = self._arena[: self._arena_used]
+        return arena

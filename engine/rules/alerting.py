@@ -129,7 +129,9 @@ class AlertEvaluation:
         self.change_series, self.made = [], []
         sets = [(Results.of(self._result, block, source), TRUE)]
         for operator, condition in self._others:
-            sets.append((Results.of(operator, block, source), condition))
+            # Series that have ended may match others where those that are there do not.
+            own = Block(block.ticks, block.interval_ns) if condition == ENDED else block
+            sets.append((Results.of(operator, own, source), condition))
         self._note_errors(block)
         sets = [(results, condition) for results, condition in sets if len(results.tick)]
         if not sets:

@@ -1,6 +1,6 @@
 """A rule lane: waits until all shards have closed a tick, then evaluates its groups."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -16,7 +16,7 @@ from engine.rules.lane_source import ALWAYS_SURE, NOT_YET, LaneSource, StepMemor
 from engine.rules.model import AlertRule
 from engine.rules.plan import Cluster, GroupPlan, RulePlan, RulesPlan
 from engine.rules.queries import Closed
-from engine.rules.reads import lag_of, look_back_of, subqueries_of
+from engine.rules.reads import lag_of, look_back_of, queries_of, subqueries_of
 from engine.rules.recorded import LimitError, Recorded, Samples
 from engine.rules.recording import RecordingEvaluation
 from engine.rules.records import alert_records
@@ -67,7 +67,6 @@ class RuleLane:
         self._watermarks = [NOT_YET] * shards
         self._begun = [NOT_YET] * shards
         self._done = {group.key: NOT_YET for group, _ in self._each_group()}
-        self._restored_at = NOT_YET
         self._full_from: dict[str, int] = {}
         self._rows = LaneRows(plan.queries, shards + 1)
         self._recorded = Recorded(
@@ -76,11 +75,17 @@ class RuleLane:
         )  # fmt: skip
         numbers = {query: number for number, query in enumerate(plan.queries)}
         self._source = LaneSource(numbers, self._rows, self._recorded)
-        self._stepping = {
-            group.key
-            for group, rule in self._each_rule()
-            if any(True for item in self.rules[rule.key].operators for _ in subqueries_of(item))
-        }
+        self._stepping: set[str] = set()
+        """Groups with subqueries, by key."""
+        self._readers: dict[int, set[str]] = {}
+        """Groups that read results at an interval's ticks, by key."""
+        for group, rule in self._each_rule():
+            for item in self.rules[rule.key].operators:
+                for query in queries_of(item, group.interval_ns):
+                    self._readers.setdefault(query.interval_ns, set()).add(group.key)
+                if any(True for _ in subqueries_of(item)):
+                    self._stepping.add(group.key)
+        self._source.memories = {subquery: StepMemory() for _, subquery in self._subqueries()}
         lags = [lag_of(item) for rule in self.rules.values() for item in rule.operators]
         # Subqueries may evaluate the last tick again, see `StepMemory`.
         is_unsure = bool(self._stepping) and any(item.by_ticks for item in self.clusters)
@@ -109,16 +114,16 @@ class RuleLane:
         if self.watermark == before:
             return []
         alerts = [alert for cluster in self.clusters for alert in self._evaluate(cluster)]
-        done = min(self._done.values(), default=NOT_YET)
-        horizon = done if done == NOT_YET else done - self._lag_ns
-        self._rows.drop_through(horizon)
-        self._recorded.end_block(horizon, self._stepped())
+        self._rows.drop_through(
+            {interval: self._horizon(readers) for interval, readers in self._readers.items()}
+        )
+        self._recorded.end_block(self._horizon(self._done), self._horizon(self._stepping))
         alerts.sort(key=lambda alert: alert.tick)
         return alerts
 
-    def _stepped(self) -> int:
-        """Through which tick no step of a subquery follows."""
-        done = min((self._done[key] for key in self._stepping), default=ALWAYS_SURE)
+    def _horizon(self, groups: Iterable[str]) -> int:
+        """Through which tick some groups evaluate nothing any more, not even in subqueries."""
+        done = min((self._done[key] for key in groups), default=ALWAYS_SURE)
         return done if done in (NOT_YET, ALWAYS_SURE) else done - self._lag_ns
 
     def failures(self) -> dict[str, int]:
@@ -187,7 +192,6 @@ class RuleLane:
         # A lane that had no groups has heard of nothing.
         heard = [item["watermarks"] for _, item in known]
         self._watermarks = [max(column) for column in zip(*heard, strict=True)]
-        self._restored_at = self.watermark
         for group, _ in self._each_group():
             self._done[group.key] = next(
                 (item["done"][group.key] for _, item in known if group.key in item["done"]),
@@ -195,8 +199,8 @@ class RuleLane:
             )
         for key, rule in self.rules.items():
             self._restore_rule(key, rule, known)
+        self._restore_memories(known)
         for its_arrays, its_meta in known:
-            self._restore_memories(its_arrays, its_meta["memories"])
             self._restore_waiting(its_arrays, its_meta["waiting"])
 
     def _last_tick(self, group: GroupPlan) -> int:
@@ -236,11 +240,13 @@ class RuleLane:
             if self.number in self.plan.lanes_of[numbers[key]]:
                 self._rows.restore(numbers[key], labels, cells)
 
-    def _restore_memories(self, arrays: Arrays, metas: Any) -> None:
+    def _restore_memories(self, known: Sequence[tuple[Arrays, Any]]) -> None:
         for key, subquery in self._subqueries():
-            if key in metas:
-                memory = self._source.memories[subquery] = StepMemory()
-                memory.restore(_part(arrays, f"{key}|"), metas[key])
+            memory = self._source.memories[subquery]
+            memory.begun = self.watermark + 1
+            for arrays, meta in known:
+                if key in meta["memories"]:
+                    memory.restore(_part(arrays, f"{key}|"), meta["memories"][key])
 
     def _subqueries(self) -> Iterator[tuple[str, SubqueryOperator]]:
         """Subqueries of all rules, with names that last as long as their text."""
@@ -251,8 +257,7 @@ class RuleLane:
 
     def _memories(self) -> Iterator[tuple[str, StepMemory]]:
         for key, subquery in self._subqueries():
-            if subquery in self._source.memories:
-                yield key, self._source.memories[subquery]
+            yield key, self._source.memories[subquery]
 
     def _each_group(self) -> Iterator[tuple[GroupPlan, Cluster]]:
         for cluster in self.clusters:
@@ -296,18 +301,11 @@ class RuleLane:
         """When the first of all series began; `NOT_YET` before."""
         return min((at for at in self._begun if at != NOT_YET), default=NOT_YET)
 
-    def _begun_for(self, group: GroupPlan) -> int:
-        """When subqueries of a group begin that are new."""
-        begun = self._first_sample()
-        if begun == NOT_YET or self._done[group.key] == NOT_YET:
-            return begun
-        return max(begun, self._restored_at + 1)
-
     def _evaluate_group(self, group: GroupPlan, due: range) -> list[Alert]:
         alerts: list[Alert] = []
         interval = group.interval_ns
         at_once = max(1, CELLS_MAX // max(1, self._rows.rows(interval)))
-        self._source.begun = self._begun_for(group)
+        self._source.begun = self._first_sample()
         for begin in range(0, len(due), at_once):
             ticks = due[begin : begin + at_once]
             self._rows.put_together(interval, ticks.start, len(ticks))

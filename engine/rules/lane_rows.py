@@ -4,7 +4,7 @@ Shards name a (query, series) pair by a number of their own and say once what it
 each a row; a query's rows are the table of its matrices, in the order of labels.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -208,11 +208,12 @@ class LaneRows:
                 found[labels, int(cells.tick[place])] = cells.context[place]
         return found
 
-    def drop_through(self, tick: int) -> None:
-        """Forget results at or before a tick."""
+    def drop_through(self, ticks: Mapping[int, int]) -> None:
+        """Forget results at or before a tick, given by interval."""
         for interval_ns, waiting in self._waiting.items():
-            kept = [cells.take(cells.tick > tick) for cells in waiting if cells.tick.max() > tick]
-            self._waiting[interval_ns] = kept
+            tick = ticks[interval_ns]
+            kept = [cells.take(cells.tick > tick) for cells in waiting]
+            self._waiting[interval_ns] = [cells for cells in kept if len(cells.tick)]
         self._buffers = {}
 
     def waiting(self) -> list[tuple[int, list[Labels], Cells]]:

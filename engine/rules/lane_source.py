@@ -24,6 +24,8 @@ class StepMemory:
     ----------
     done : int
         The last step, or the one before the first; `NOT_YET` before that is known.
+    begun : int
+        No step lies before it: what is new in a flow that goes on has not seen more.
     unsure_from : int
         Steps at or after this tick are to be evaluated again: they were evaluated before all that
         rules make at that tick.
@@ -31,6 +33,7 @@ class StepMemory:
 
     def __init__(self) -> None:
         self.done = NOT_YET
+        self.begun = NOT_YET
         self.unsure_from = ALWAYS_SURE
         self.ticks = np.empty(0, np.int64)
         self.matrix = Matrix(EMPTY_TABLE, np.empty((0, 0)), np.empty((0, 0), np.bool_))
@@ -97,6 +100,7 @@ class StepMemory:
         """All that is text."""
         return {
             "done": self.done,
+            "begun": self.begun,
             "unsure_from": self.unsure_from,
             "labels": self.matrix.table.labels,
             "errors": {str(tick): text for tick, text in self.errors.items()},
@@ -106,6 +110,7 @@ class StepMemory:
         """Go on from a checkpoint."""
         labels = [tuple((name, value) for name, value in item) for item in meta["labels"]]
         self.done = meta["done"]
+        self.begun = meta["begun"]
         self.unsure_from = meta["unsure_from"]
         self.ticks = arrays["ticks"]
         self.matrix = Matrix(Table(labels), arrays["value"], arrays["present"])
@@ -125,7 +130,7 @@ class LaneSource:
     Attributes
     ----------
     begun : int
-        When subqueries that are new have their first steps; `NOT_YET` if that is not known.
+        When the first of all series began; `NOT_YET` if that is not known.
     unsure_from : int
         From which tick on rules have not made all their samples yet.
     """
@@ -167,7 +172,7 @@ class LaneSource:
     def inner(self, subquery: SubqueryOperator, block: Block) -> tuple[Block, Matrix]:
         """Evaluate a subquery at its new steps, and give them with those that are held."""
         node = subquery.subquery
-        memory = self.memories.setdefault(subquery, StepMemory())
+        memory = self.memories[subquery]
         if len(block.ticks):
             self._go_on(subquery, memory, int(block.ticks[0]), int(block.ticks[-1]))
             memory.forget(int(block.ticks[0]) - node.offset_ns - node.range_ns)
@@ -185,7 +190,8 @@ class LaneSource:
         step_ns = subquery.subquery.step_ns
         memory.take_back(step_ns)
         if memory.done == NOT_YET:
-            memory.done = -(-self._first_step(first_tick) // step_ns) * step_ns - step_ns
+            earliest = max(self._first_step(first_tick), memory.begun)
+            memory.done = -(-earliest // step_ns) * step_ns - step_ns
         begin = memory.done + step_ns
         if begin > last_tick:
             return

@@ -137,9 +137,8 @@ class Recorded:
         """The live arrays, between blocks."""
         arrays = self.leaves.arrays()
         for columns in self._block:  # at most one
-            arrays |= {
-                f"later|{name}": array for name, array in zip(_COLUMNS, columns, strict=True)
-            }
+            for name, array in zip(_COLUMNS, columns, strict=True):
+                arrays[f"later|{name}"] = array
         return arrays
 
     def meta(self) -> list[Labels]:

@@ -5,6 +5,7 @@ import random
 import numpy as np
 import pytest
 
+from engine.codecs import interning
 from engine.codecs.interning import (
     FULL_HASH,
     WORD_PADDING,
@@ -130,3 +131,43 @@ def test_spans_as_bytes():
                 changed[2 + rng.randrange(length)] ^= 1 << rng.randrange(8)
                 assert not equal_bytes(buffer, start, changed, 2, length)
                 assert hash_bytes(buffer, start, length, 7) != hash_bytes(changed, 2, length, 7)
+
+
+@pytest.mark.parametrize("hash_mask", [FULL_HASH, 0xFFF])
+def test_a_table_that_grows_bit_by_bit_forgets_nothing(hash_mask, monkeypatch):
+    """As many slots move at a call that two tables are there most of the time."""
+    monkeypatch.setattr(interning, "_MOVED_MIN", 0)
+    monkeypatch.setattr(interning, "_MOVED_PER_ROW", 2)
+    identities = some_identities(20_000)
+    random.Random(3).shuffle(identities)
+    fingerprint_of = {identity: index for index, identity in enumerate(identities)}
+    table, with_two = IdentityTable(entries_max=10**6, hash_mask=hash_mask), 0
+    for begin in range(0, len(identities), 500):
+        some = identities[begin : begin + 500]
+        assert look_up_and_learn(table, some, fingerprint_of) == {}
+        with_two += len(table._old) > 0
+        found = look_up_and_learn(table, identities[: begin + 500 : 7], fingerprint_of)
+        assert found.items() <= fingerprint_of.items()
+        if hash_mask == FULL_HASH:
+            assert len(found) == len(identities[: begin + 500 : 7])
+    assert with_two > 4
+    found = look_up_and_learn(table, identities, fingerprint_of)
+    assert len(found) == len(table) if hash_mask == FULL_HASH else len(found) > 3000
+
+
+def test_where_room_is_refused_there_is_less(monkeypatch):
+    refused = []
+
+    def strict(shape, dtype):
+        if shape[0] > 200_000:
+            refused.append(shape)
+            raise OSError
+        return np.zeros(shape, dtype)
+
+    monkeypatch.setattr(interning, "zeros_on_demand", strict)
+    identities = some_identities(4000)
+    fingerprint_of = {identity: index for index, identity in enumerate(identities)}
+    table = IdentityTable(entries_max=10_000)
+    look_up_and_learn(table, identities, fingerprint_of)
+    assert look_up_and_learn(table, identities, fingerprint_of) == fingerprint_of
+    assert refused

@@ -28,6 +28,74 @@ OF_GAUGE = ("delta", "idelta", "deriv", "changes")
 GROUPED = ("sum", "avg", "min", "max", "count", "group", "stddev", "stdvar")
 OF_VALUE = ("abs", "ceil", "floor", "exp", "sqrt", "sgn", "round", "ln")
 
+PLAIN_RULES = {
+    "a subquery has steps between the ticks of what records": """
+groups:
+- {name: g0, interval: 15s, rules: [{record: r, expr: load}]}
+- {name: g1, interval: 1m, rules: [{alert: A, expr: "sum_over_time(r[2m:20s]) > 1"}]}
+""",
+    "an inner subquery has its group's interval as its step": """
+groups:
+- name: g
+  interval: 1m
+  rules:
+  - {alert: A, expr: "sum_over_time(max_over_time(load[1m:1m])[5m:45s]) + load > 1"}
+  - {alert: B, expr: "sum(cpu) > 4"}
+""",
+    "an inner subquery has steps after the outer one's last": """
+groups:
+- name: g
+  interval: 30s
+  rules:
+  - {alert: A, expr: "max_over_time(sum_over_time(load[1m:45s])[1m:20s] offset 40s) > 1"}
+""",
+    "a rule before it reads a recorded series, in a subquery with a step at the tick": """
+groups:
+- name: g
+  interval: 45s
+  rules:
+  - {alert: A, expr: "sum_over_time(r[2m:15s]) > 4"}
+  - {record: r, expr: load}
+""",
+    "alerts on alerts, with other intervals": """
+groups:
+- name: g0
+  interval: 30s
+  rules:
+  - {alert: A, expr: "cpu > 1.5", for: 30s}
+  - {alert: B, expr: 'ALERTS{alertstate="firing"}'}
+- name: g1
+  interval: 150s
+  rules:
+  - {alert: C, expr: 'count by (alertname) (ALERTS{alertname=~"A|B"} offset 40s) > 1'}
+  - {alert: D, expr: 'time() - ALERTS_FOR_STATE{alertname="A"} > 100'}
+""",
+    "a rule that counts its own ticks": """
+groups:
+- name: g
+  interval: 30s
+  rules:
+  - {alert: Late, expr: "count > 5"}
+  - {record: count, expr: "(count or vector(0)) + 1"}
+  - {alert: Odd, expr: "count % 2 == 1", keep_firing_for: 30s}
+""",
+    "what is absent from the first step on": """
+groups:
+- {name: g0, interval: 150s, rules: [{alert: A, expr: "count_over_time(absent(x)[5m:20s]) > 2"}]}
+- {name: g1, interval: 30s, rules: [{alert: B, expr: "sum_over_time(vector(1)[2m:]) == 2"}]}
+""",
+    "a stale recorded series": """
+groups:
+- name: g
+  interval: 30s
+  rules:
+  - {record: high, expr: "cpu > 1.5"}
+  - {alert: Gone, expr: "high offset 1m unless high"}
+  - {alert: Often, expr: "changes(high[3m]) > 1"}
+""",
+}
+"""Rule files of one kind of reading each."""
+
 
 class Writer:
     """Writes expressions of one rule file set."""

@@ -190,7 +190,13 @@ class NaiveAlerting(NaiveEvaluation):
         ):  # fmt: skip
             if expression is None:
                 continue
-            for labels, value in results_at(expression, samples, tick):
+            try:
+                results = results_at(expression, samples, tick)
+            except TickError:
+                if condition != ENDED:
+                    raise
+                continue
+            for labels, value in results:
                 given = dict(labels)
                 series = Series(given.pop(NAME_LABEL, ""), tuple(given.items()))
                 alert = alert_labels(self.rule, series, value)

@@ -12,10 +12,11 @@ from functools import cache
 import msgspec
 import pytest
 from direct_flow import DirectFlow, Partition
-from made_rule_files import rule_files, samples
+from made_rule_files import PLAIN_RULES, rule_files, samples
 from naive_rules import naive_run, said_in
 
 from engine.config.load import parse_config
+from engine.config.positions import load_yaml
 from engine.pipeline.build import make_plan
 
 SECOND_NS = 10**9
@@ -26,24 +27,32 @@ EXAMPLES = 42
 SHUFFLES = 1008  # of all examples together, where there is time
 
 
-class Example:
-    """Random rules and data; what the twin says of them."""
+def groups_in(text):
+    return load_yaml(text, "rules.yaml")[0]["groups"]
 
-    def __init__(self, seed, folder):
-        generator = random.Random(seed)
-        self.files, self.options = rule_files(generator)
-        self.folder = folder
-        for name, text in self.files.items():
+
+def random_example(seed, folder):
+    generator = random.Random(seed)
+    files, options = rule_files(generator)
+    lookback_s = generator.choice((60, 300))
+    rows = samples(generator)
+    return Example(folder, files, options=options, rows=rows, lookback_s=lookback_s)
+
+
+class Example:
+    """Rules and data; what the twin says of them."""
+
+    def __init__(self, folder, files, *, options=(), rows, lookback_s=300):
+        self.files, self.options, self.folder = files, list(options), folder
+        for name, text in files.items():
             (folder / name).write_text(text)
-        self.lookback_s = generator.choice((60, 300))
-        self.rows = samples(generator)
+        self.lookback_s = lookback_s
+        self.rows = rows
         self.groups = [
-            (file, group["name"])
-            for file, text in self.files.items()
-            for group in json.loads(text)["groups"]
+            (file, group["name"]) for file, text in files.items() for group in groups_in(text)
         ]
-        watermark = max(row[1] for row in self.rows)
-        self.said, self.rules = naive_run(self.plan(), self.groups, self.rows, watermark)
+        watermark = max(row[1] for row in rows)
+        self.said, self.rules = naive_run(self.plan(), self.groups, rows, watermark)
 
     def plan(self, *, shards=1, partitions=1):
         """Plan the flow."""
@@ -62,13 +71,13 @@ class Example:
 @pytest.fixture(scope="module")
 def example_of(tmp_path_factory):
     """Give examples by number, each made once."""
-    return cache(lambda seed: Example(seed, tmp_path_factory.mktemp("rules")))
+    return cache(lambda seed: random_example(seed, tmp_path_factory.mktemp("rules")))
 
 
 class Run:
     """One run of an example: in a random order within the lateness, at random cuts."""
 
-    def __init__(self, example, generator, *, restarts=0.0):
+    def __init__(self, example, generator, *, restarts=0.0, sizes=None):
         count = generator.randrange(1, 4)
         self.plan = example.plan(shards=generator.choice((1, 2, 3)), partitions=count)
         self.flow = DirectFlow(self.plan)
@@ -77,13 +86,13 @@ class Run:
         for row in sorted(example.rows, key=lambda row: row[1] + generator.randrange(LATENESS_NS)):
             logs[row[0].fingerprint % count].append(row)
         parts = [Partition(self.plan, number, lateness_ns=LATENESS_NS) for number in range(count)]
-        self._feed(list(zip(parts, logs, strict=True)), generator, restarts)
+        sizes = sizes or generator.choice(((1, 5, 20), (50, 100), (10**6,)))
+        self._feed(list(zip(parts, logs, strict=True)), generator, restarts, sizes)
         self.flow.feed(*(part.batch([], ended=True) for part in parts))
         self.flow.finish()
         self._collect()
 
-    def _feed(self, parts, generator, restarts):
-        sizes = generator.choice(((1, 5, 20), (50, 100), (10**6,)))
+    def _feed(self, parts, generator, restarts, sizes):
         while any(log for _, log in parts):
             partition, log = generator.choice([item for item in parts if item[1]])
             size = generator.choice(sizes)
@@ -131,6 +140,16 @@ def test_the_flow_says_what_the_twin_says(example_of, seed):
     twins = example.rules.items()
     assert failures == {key: len(rule.errors) for key, rule in twins if rule.errors}
     assert errors == {key: rule.last_error for key, rule in twins if rule.last_error}
+
+
+@pytest.mark.parametrize("name", sorted(PLAIN_RULES))
+@pytest.mark.parametrize("seed", range(3))
+def test_plain_rules_at_many_cuts_and_restarts(name, seed, tmp_path):
+    generator = random.Random(seed)
+    example = Example(tmp_path, {"a.yaml": PLAIN_RULES[name]}, rows=samples(generator))
+    assert len(example.said) > 3
+    run = Run(example, generator, restarts=0.2, sizes=(1, 5, 40))
+    assert differences(said_in(run.alerts), example.said) == ([], [])
 
 
 @pytest.mark.parametrize("seed", range(EXAMPLES))

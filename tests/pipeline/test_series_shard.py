@@ -275,7 +275,7 @@ def test_checkpoints_that_are_written_beside_the_shards_are_the_moments(plan, tm
     for epoch, blocks in enumerate(expected):
         for name, block in zip(names, blocks, strict=True):
             path = tmp_path / str(CheckpointId(1, epoch)) / f"{name}.block"
-            assert path.read_bytes() == block
+            assert what_counts(path.read_bytes()) == what_counts(block)
 
 
 def test_a_state_does_not_change_with_what_follows(plan):
@@ -285,22 +285,11 @@ def test_a_state_does_not_change_with_what_follows(plan):
     for batch in every[: len(every) // 2]:
         flow.feed(batch)
     arrays, meta = flow.shards[0].state()
-    twin = flow.shards[0].state()[0]
+    before = what_counts(b"".join(encode_block(*flow.shards[0].state())))
     assert {"series", "pending|ts", "deltas|total"} <= arrays.keys()
-    copies = {name: whole(array) for name, array in twin.items()}
-    text = msgspec.json.encode(meta)
     for batch in every[len(every) // 2 :]:
         flow.feed(batch)
-    for name, array in copies.items():
-        np.testing.assert_array_equal(whole(arrays[name]), array)
-    assert msgspec.json.encode(meta) == text
-
-
-def whole(array):
-    """All of an array, copied."""
-    if isinstance(array, snapshot.SnapshotArray):
-        return np.concatenate([np.empty((0, *array.shape[1:]), array.dtype), *array.chunks()])
-    return array.copy()
+    assert what_counts(b"".join(encode_block(arrays, meta))) == before
 
 
 def test_beyond_the_limit_the_newest_series_are_refused(tmp_path):
