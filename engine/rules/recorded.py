@@ -136,7 +136,8 @@ class Recorded:
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The live arrays, between blocks."""
         arrays = self.leaves.arrays()
-        for columns in self._block:  # at most one
+        for block in self._block:  # at most one
+            columns: tuple[NDArray[Any], ...] = block
             for name, array in zip(_COLUMNS, columns, strict=True):
                 arrays[f"later|{name}"] = array
         return arrays
