@@ -1,5 +1,6 @@
 """Runs a flow: from a configuration to outputs, until the input ends or a signal comes."""
 
+import gc
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,7 +22,6 @@ from engine.config.schema import Config
 from engine.errors import StreamgaugeError
 from engine.events import Alert
 from engine.pipeline.build import make_plan
-from engine.pipeline.collector import short_pauses
 from engine.pipeline.flow import FlowParts, build_flow, part_names
 from engine.pipeline.observe import Observer
 from engine.pipeline.plan import FlowPlan
@@ -36,6 +36,7 @@ from engine.sources.reader import CheckpointPlan
 from engine.telemetry import Telemetry
 
 _REPLAY_EPOCH = timedelta(seconds=1)
+_YOUNG_OBJECTS_MAX = 200_000
 _RETRY_FIRST_S = 1.0
 _RETRY_MOST_S = 30.0
 
@@ -170,17 +171,25 @@ class Run:
                     "epoch_interval": timedelta(microseconds=self.config.state.epoch_ns / 1000),
                     "recovery_config": state.recovery,
                 }
+            gc.collect()
+            # The collector would walk all that is there now at every full collection, and at
+            # every small one the messages that have just been read.
+            gc.freeze()
+            thresholds = gc.get_threshold()
+            gc.set_threshold(_YOUNG_OBJECTS_MAX, *thresholds[1:])
             try:
-                with short_pauses():
-                    if self.workers == 1:
-                        run_main(flow, **settings)
-                    else:
-                        cluster_main(flow, [], 0, worker_count_per_proc=self.workers, **settings)
+                if self.workers == 1:
+                    run_main(flow, **settings)
+                else:
+                    cluster_main(flow, [], 0, worker_count_per_proc=self.workers, **settings)
             except BaseException as error:
                 cause = self.failure.error or _cause(error)
                 if cause is not None:
                     raise cause from error
                 raise
+            finally:
+                gc.set_threshold(*thresholds)
+                gc.unfreeze()
             self.failure.raise_noted()
 
     def find_partitions(self) -> dict[str, SourcePartition]:

@@ -235,6 +235,8 @@ class Leaves:
         horizon : int or None
             The earliest tick that is to come; None takes it from what was evaluated.
         """
+        if not self._done:
+            return
         if horizon is None:
             horizon = min(done + interval for interval, done in self._done.items())
         # Before a first tick all is kept; what lies before it must not run over.

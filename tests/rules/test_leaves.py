@@ -303,3 +303,16 @@ def test_years_of_rare_samples_cost_what_the_samples_do(text):
     found = leaves.evaluate(rows, {RAW: rows.value}, int(ts[-1]) + 3600 * SECOND_NS)
     assert [len(part.tick) for part in found] == [hours * 20]
     assert found[0].tick[:3].tolist() == [(3600 + 15 * i) * SECOND_NS for i in range(3)]
+
+
+def test_a_flow_without_rules_asks_nothing_and_keeps_nothing():
+    leaves = Leaves((), (), samples_max=10)
+    leaves.grow(np.full(1, LOOKBACK_NS))
+    leaves.add(RAW, np.zeros(1, np.int32), SERIES[:1])
+    one = np.ones(1)
+    rows = ordered(
+        np.zeros(1, np.int32), np.full(1, SECOND_NS), one, np.zeros(1, np.uint8), 1
+    )  # fmt: skip
+    assert leaves.evaluate(rows, {RAW: one}, 60 * SECOND_NS) == []
+    assert not leaves.next_tick(120 * SECOND_NS)
+    assert leaves.arrays() == {}
