@@ -99,8 +99,7 @@ def speed(series: int, shards: int, *, shared: bool) -> None:
     median = float(np.median(spent))
     print(
         f"{'all on all' if shared else 'each on its own':<16} {shards:>3} shards: "
-        f"{median * 1e3:8.1f} ms a tick, {evaluations / median / 1e6:6.2f} M evaluations/s/core, "
-        f"{run.bytes_per_sample():.1f} bytes per sample",
+        f"{median * 1e3:8.1f} ms a tick, {evaluations / median / 1e6:6.2f} M evaluations/s/core",
         flush=True,
     )
 
