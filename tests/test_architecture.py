@@ -190,6 +190,11 @@ def test_every_module_keeps_the_rule(rule):
     assert [violation for name, text in checked.items() for violation in rule(name, text)] == []
 
 
+def test_no_two_test_files_share_a_name():
+    names = [path.name for path in (REPOSITORY / "tests").rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))  # pytest would refuse the second
+
+
 def test_no_file_names_a_registry_or_a_machine_path():
     checked = files()
     assert "tests/test_architecture.py" in checked
