@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 
-from engine.detectors.default import BYTES_PER_SERIES, DefaultDetector
+from engine.detectors.default import BYTES_PER_SERIES, default_detector
 
 MINUTE_NS = 60_000_000_000
 ROWS = 1_000_000
@@ -17,7 +17,7 @@ REPEATS = 5
 def measure(series: int) -> float:
     """Nanoseconds per row, the best of some blocks of ROWS samples after warm-up."""
     rows = ROWS // series
-    detector = DefaultDetector(false_alarms_per_day=1.0, slots=series)
+    detector = default_detector(false_alarms_per_day=1.0, slots=series)
     slot = np.repeat(np.arange(series, dtype=np.int32), rows)
     value = np.random.default_rng(1).normal(size=series * rows)
     minutes = np.tile(np.arange(rows, dtype=np.int64), series)

@@ -6,7 +6,7 @@ record says, never on when or where it was said, so a record that is said again 
 
 import base64
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
@@ -43,6 +43,11 @@ def rfc3339(ts: int) -> str:
     text = (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
     digits = f".{fraction:09d}".rstrip("0") if fraction else ""
     return f"{text}{digits}Z"
+
+
+def weekday_and_time(ts: int) -> str:
+    """Say which hour of the week a timestamp is in, such as ``Tuesday 14:05`` (UTC)."""
+    return (_EPOCH + timedelta(seconds=ts // 1_000_000_000)).strftime("%A %H:%M")
 
 
 def number(value: float) -> float | str:
@@ -84,8 +89,11 @@ class AlertEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     partial_window: bool = False
 
 
-class ScoreEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """The score of one sample; 1.0 is the alarm boundary of `onset` and `state`."""
+class ScoreEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The score of one sample; 1.0 is the alarm boundary of `onset` and `state`.
+
+    `signals` gives what contributed to the onset before it was hushed, and how much.
+    """
 
     ts: str
     name: str
@@ -97,6 +105,7 @@ class ScoreEvent(msgspec.Struct, frozen=True, kw_only=True):
     lower: float | str
     upper: float | str
     detector: str
+    signals: dict[str, float] = {}
 
 
 class DeadLetterEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -139,6 +148,10 @@ class ScoreBlock:
     ts : int64[n]
         Nanoseconds since the epoch.
     value, onset, state, expected, lower, upper : float64[n]
+    signal_names : tuple of str
+        What the detector looks at.
+    signals : float32[k, n]
+        What each of them contributed to the onset.
     """
 
     detector: str
@@ -151,9 +164,20 @@ class ScoreBlock:
     expected: NDArray[np.float64]
     lower: NDArray[np.float64]
     upper: NDArray[np.float64]
+    signal_names: tuple[str, ...] = ()
+    signals: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
 
     def __len__(self) -> int:
         return len(self.ts)
+
+    def contributions(self) -> list[dict[str, float]]:
+        """What contributed to each row's onset, by name, to four digits."""
+        if not self.signal_names:
+            return [{}] * len(self)
+        return [
+            {name: part for name, part in zip(self.signal_names, parts, strict=True) if part > 0}
+            for parts in self.signals.T.astype(np.float64).round(4).tolist()
+        ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The default detector, row by row: signals, their sum, the hush, and the state.
+"""The default detector, row by row: signals, their sum, and the state.
 
 Everything is scored with what was known before the row, then learned. All quantities are
 differences from the series' first value or ratios of such, so scores do not change under
@@ -23,6 +23,7 @@ from engine.detectors.channel_kernels import (
     observe,
     tame,
 )
+from engine.detectors.protocol import NOT_JUDGED
 from engine.detectors.rhythm_kernels import BIN_NS, end_visit, rhythm_at
 from engine.kernels.jit import in_place
 
@@ -45,15 +46,13 @@ VISIT_SUM = ORIGIN + 7  # of the time-of-day bin being visited
 VISIT_ROWS = ORIGIN + 8
 VISIT_PERIOD = ORIGIN + 9  # its number since the epoch
 LOUDNESS = ORIGIN + 10  # running mean of the summed signals
-PEAK = ORIGIN + 11  # the last reported score
-STATE = ORIGIN + 12
-CLIMB = ORIGIN + 13  # evidence for a counter: rises minus penalties for falls
-ROW_WIDTH = ORIGIN + 14
+STATE = ORIGIN + 11
+CLIMB = ORIGIN + 12  # evidence for a counter: rises minus penalties for falls
+ROW_WIDTH = ORIGIN + 13
 
-# The other tallies; both stop where more would mean the same.
-PEAK_AGE = CHANNELS  # rows since the last reported score
-STATE_ROWS = CHANNELS + 1  # rows for which the state has been high
-TALLIES = CHANNELS + 2
+# The other tally; it stops where more would mean the same.
+STATE_ROWS = CHANNELS  # rows for which the state has been high
+TALLIES = CHANNELS + 1
 
 EMPTY_ROW = np.zeros(ROW_WIDTH)
 """State of a series that has seen nothing; its tallies are 0."""
@@ -80,9 +79,6 @@ LOUDNESS_WEIGHT = 1.0 / 430.0
 
 DAMPING = 3.0
 """A score is the summed signals divided by 1 + DAMPING * loudness."""
-
-HUSH_ROWS = 100
-"""For so many rows after a reported score only a higher one is reported."""
 
 STATE_WEIGHT = 0.1
 """Of a row in the state, a moving mean of deviations in spreads, less the usual one."""
@@ -189,17 +185,6 @@ def watch_state(row: NDArray[np.float64], tallies: NDArray[np.int16], deviation:
 
 
 @in_place
-def hush(row: NDArray[np.float64], tallies: NDArray[np.int16], score: float) -> float:
-    """Let a score through if it tops the last reported one or that is long past; else 0."""
-    tallies[PEAK_AGE] = min(tallies[PEAK_AGE] + 1, HUSH_ROWS + 1)
-    if score <= 0.0 or (score <= row[PEAK] and tallies[PEAK_AGE] <= HUSH_ROWS):
-        return 0.0
-    row[PEAK] = score
-    tallies[PEAK_AGE] = 0
-    return score
-
-
-@in_place
 def watch(
     row: NDArray[np.float64],
     tallies: NDArray[np.int16],
@@ -208,8 +193,9 @@ def watch(
     last_ts: int,
     ts: int,
     watched: float,
+    signals: NDArray[np.float32],
 ) -> tuple[float, float, float, float]:
-    """Score a quantity and learn it: onset, expected, lower, upper."""
+    """Score a quantity and learn it: onset, expected, lower, upper; fills `signals`."""
     warm = tallies[VALUE] >= WARM_UP_ROWS
     spread = row[VALUE * CHANNEL_WIDTH + SPREAD]
     period = ts // BIN_NS
@@ -230,17 +216,20 @@ def watch(
     pace = watch_state(row, tallies, deviation) if warm else 1.0
     tamed = tame(row, tallies, VALUE, watched)
     learn_rhythm(row, rhythm, visits, period, tamed, spread)
-    total = observe(row, tallies, VALUE, watched, pace)
+    signals[VALUE] = observe(row, tallies, VALUE, watched, pace)
     if not math.isnan(base):
         residual_novelty = observe(row, tallies, RESIDUAL, tamed - base, pace)
         if rhythmic:
-            total += residual_novelty
-    total += watch_neighbours(row, tallies, ts - last_ts, tamed)
+            signals[RESIDUAL] = residual_novelty
+    watch_neighbours(row, tallies, ts - last_ts, tamed, signals)
+    total = 0.0
+    for channel in range(CHANNELS):
+        total += np.float64(signals[channel])
     score = total / (1.0 + DAMPING * row[LOUDNESS])
     row[LOUDNESS] += LOUDNESS_WEIGHT * (total - row[LOUDNESS])
     if not warm:
-        return -1.0, np.nan, np.nan, np.nan
-    return hush(row, tallies, score), expected, lower, upper
+        return NOT_JUDGED, np.nan, np.nan, np.nan
+    return score, expected, lower, upper
 
 
 @in_place
@@ -249,7 +238,8 @@ def watch_neighbours(
     tallies: NDArray[np.int16],
     pause: int,
     watched: float,
-) -> float:
+    signals: NDArray[np.float32],
+) -> None:
     """Novelty of what compares a row with the rows just before: step, moving mean, deviation.
 
     The row's value has been learned already: a count of one says that it is the first.
@@ -258,7 +248,7 @@ def watch_neighbours(
     row[PREVIOUS] = watched
     if tallies[VALUE] == 1:
         row[FAST_MEAN] = watched
-        return 0.0
+        return
     gap = row[INTERVAL] > 0.0 and pause > GAP_INTERVALS * row[INTERVAL]
     if row[INTERVAL] == 0.0:
         row[INTERVAL] = pause
@@ -268,11 +258,10 @@ def watch_neighbours(
     deviation = watched - row[FAST_MEAN]
     row[FAST_MEAN] += FAST_WEIGHT * deviation
     row[FAST_DEVIATION] += FAST_WEIGHT * (abs(deviation) - row[FAST_DEVIATION])
-    total = observe(row, tallies, MOVING_MEAN, row[FAST_MEAN], 1.0)
-    total += observe(row, tallies, MOVING_DEVIATION, row[FAST_DEVIATION], 1.0)
+    signals[MOVING_MEAN] = observe(row, tallies, MOVING_MEAN, row[FAST_MEAN], 1.0)
+    signals[MOVING_DEVIATION] = observe(row, tallies, MOVING_DEVIATION, row[FAST_DEVIATION], 1.0)
     if not gap:
-        total += observe(row, tallies, STEP, step, 1.0)
-    return total
+        signals[STEP] = observe(row, tallies, STEP, step, 1.0)
 
 
 @in_place
@@ -284,11 +273,11 @@ def score_row(
     last_ts: int,
     ts: int,
     value: float,
+    signals: NDArray[np.float32],
 ) -> tuple[float, float, float, float]:
     """Score one sample of one series and learn it: onset, expected, lower, upper.
 
-    The onset is hushed and not yet calibrated; -1 where the row is not judged, as the first after
-    a counter's reset.
+    The onset is raw; NOT_JUDGED while warming up and for the first after a counter's reset.
     """
     if last_ts == NEVER_NS:
         row[ORIGIN] = value
@@ -300,13 +289,17 @@ def score_row(
         clear_slot(row, tallies, rhythm, visits)
     row[PREVIOUS_VALUE] = offset
     if not is_counter(row[CLIMB]):
-        onset, expected, lower, upper = watch(row, tallies, rhythm, visits, last_ts, ts, offset)
+        onset, expected, lower, upper = watch(
+            row, tallies, rhythm, visits, last_ts, ts, offset, signals
+        )
         shift = row[ORIGIN]
         return onset, shift + expected, shift + lower, shift + upper
     seconds = (ts - last_ts) * 1e-9
     if step < 0.0 or seconds <= 0.0 or step > LARGEST * seconds:
-        return -1.0, np.nan, np.nan, np.nan
-    onset, expected, lower, upper = watch(row, tallies, rhythm, visits, last_ts, ts, step / seconds)
+        return NOT_JUDGED, np.nan, np.nan, np.nan
+    onset, expected, lower, upper = watch(
+        row, tallies, rhythm, visits, last_ts, ts, step / seconds, signals
+    )
     shift = row[ORIGIN] + previous
     return onset, shift + seconds * expected, shift + seconds * lower, shift + seconds * upper
 
@@ -322,6 +315,7 @@ def score_rows(
     ts: NDArray[np.int64],
     value: NDArray[np.float64],
     scores: NDArray[np.float64],
+    signals: NDArray[np.float32],
 ) -> None:
     """Score a block of samples in order and learn them.
 
@@ -333,17 +327,26 @@ def score_rows(
     slot, ts, value : int32[n], int64[n], float64[n]
         Samples; those of a slot in order of time (ns since the epoch).
     scores : float64[5, n]
-        Filled: onset (hushed, not yet calibrated; -1: not judged), state (likewise), expected,
-        lower, upper (NaN: unknown).
+        Filled: raw onset (NOT_JUDGED where it is not), raw state, expected, lower, upper (NaN:
+        unknown).
+    signals : float32[CHANNELS, n]
+        Filled: the channels' novelties; zeros at first.
     """
     for i in range(len(slot)):
         s = slot[i]
-        scores[0, i] = -1.0
+        scores[0, i] = NOT_JUDGED
         scores[1, i] = 0.0
         scores[2, i] = scores[3, i] = scores[4, i] = np.nan
         if abs(value[i]) <= LARGEST:
             onset, expected, lower, upper = score_row(
-                rows[s], tallies[s], rhythm[s], visits[s], last_ts[s], ts[i], value[i]
+                rows[s],
+                tallies[s],
+                rhythm[s],
+                visits[s],
+                last_ts[s],
+                ts[i],
+                value[i],
+                signals[:, i],
             )
             last_ts[s] = ts[i]
             scores[0, i] = onset

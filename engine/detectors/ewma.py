@@ -10,6 +10,7 @@ from engine.detectors.protocol import Scores
 from engine.errors import StateError
 from engine.kernels.jit import in_place
 from engine.series.reserved import SlotArrays
+from engine.series.snapshot import Table
 
 _EMPTY = {"mean": np.zeros(()), "variance": np.zeros(()), "seen": np.zeros((), np.int64)}
 
@@ -106,14 +107,15 @@ class EwmaDetector:
 
     name: Final = "ewma"
     version: Final = 1
+    signals: Final = ()
 
     def __init__(self, params: EwmaParams) -> None:
         self._params = params
         self._state = SlotArrays(_EMPTY)
 
-    def by_slot(self) -> dict[str, NDArray[Any]]:
+    def tables(self) -> list[Table]:
         """Live state of the slots: ``mean, variance, seen``."""
-        return self._state.arrays()
+        return [Table(self._state.arrays())]
 
     def pooled(self) -> dict[str, NDArray[Any]]:
         """Nothing: series know nothing of each other."""
@@ -159,4 +161,4 @@ class EwmaDetector:
             round(1 / params.weight) if deviation is None else 1,
             scores,
         )
-        return Scores(*scores)
+        return Scores.of(scores, np.zeros((0, len(slot)), np.float32))

@@ -6,6 +6,33 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.series.snapshot import Table
+
+SCORE_KINDS = ("onset", "state", "expected", "lower", "upper")
+"""Rows of a block of scores, in this order."""
+
+NOT_JUDGED = -1.0
+"""Raw onset of a sample that gets no verdict: warming up, no number, first after a reset."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A sample that a model could not score.
+
+    Attributes
+    ----------
+    row : int
+        Its place in the block.
+    detail : str
+        Why, for the dead letter.
+    suspends : bool
+        Whether the series' model is not asked again.
+    """
+
+    row: int
+    detail: str
+    suspends: bool = False
+
 
 @dataclass(frozen=True, slots=True)
 class Scores:
@@ -22,6 +49,11 @@ class Scores:
     expected, lower, upper : float64[n]
         What was expected before the sample was seen, and the band that counts as usual, in the
         sample's unit; NaN while unknown.
+    signals : float32[k, n]
+        How much each of the detector's signals contributed to the onset before it was hushed, in
+        the order of `Detector.signals`; the scale is the detector's own.
+    failures : tuple of Failure
+        Samples that became dead letters; their scores are NaN.
     """
 
     onset: NDArray[np.float64]
@@ -29,6 +61,80 @@ class Scores:
     expected: NDArray[np.float64]
     lower: NDArray[np.float64]
     upper: NDArray[np.float64]
+    signals: NDArray[np.float32]
+    failures: tuple[Failure, ...] = ()
+
+    @classmethod
+    def empty(cls, signals: int, rows: int = 0) -> "Scores":
+        """Scores to be filled in."""
+        return cls.of(np.empty((len(SCORE_KINDS), rows)), np.zeros((signals, rows), np.float32))
+
+    @classmethod
+    def of(
+        cls,
+        scores: NDArray[np.float64],
+        signals: NDArray[np.float32],
+        failures: tuple[Failure, ...] = (),
+    ) -> "Scores":
+        """Scores in rows of one array, in the order of `SCORE_KINDS`."""
+        onset, state, expected, lower, upper = scores
+        return cls(onset, state, expected, lower, upper, signals, failures)
+
+
+class Scorer(Protocol):
+    """Says how unusual samples are, on a scale of its own; see `CalibratedDetector`."""
+
+    @property
+    def name(self) -> str:
+        """As in the configuration."""
+
+    @property
+    def version(self) -> int:
+        """Of the state's meaning and layout; snapshots of another one can't be restored."""
+
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """What it looks at, as names of `engine.detectors.signals`; may be empty."""
+
+    def tables(self) -> list[Table]:
+        """Live state by slot; scoring samples changes only rows of their slots."""
+
+    def pooled(self) -> dict[str, NDArray[Any]]:
+        """Live state that is of no slot; it is copied at every checkpoint and should be small."""
+
+    def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Take over copies of the arrays of all tables and the pooled ones.
+
+        Raises
+        ------
+        ValueError
+            If they are of another layout.
+        """
+
+    def grow(self, slots: int, limit: int = 0) -> None:
+        """Make room for at least so many slots, as `Detector.grow`."""
+
+    def score(
+        self,
+        slot: NDArray[np.int32],
+        ts: NDArray[np.int64],
+        value: NDArray[np.float64],
+        scores: NDArray[np.float64],
+        signals: NDArray[np.float32],
+    ) -> tuple[Failure, ...]:
+        """Score a block of samples, then learn them; give those that could not be scored.
+
+        Parameters
+        ----------
+        slot, ts, value
+            As of `Detector.score`.
+        scores : float64[5, n]
+            Filled, in the order of `SCORE_KINDS`: the raw onset, at least 0, or NOT_JUDGED (such
+            rows have no state either); the raw state, at least 0; what was expected, or NaN.
+            Failures are NOT_JUDGED.
+        signals : float32[k, n]
+            Filled, see `Scores`; zeros at first.
+        """
 
 
 class Detector(Protocol):
@@ -42,8 +148,12 @@ class Detector(Protocol):
     def version(self) -> int:
         """Of the state's meaning and layout; snapshots of another one can't be restored."""
 
-    def by_slot(self) -> dict[str, NDArray[Any]]:
-        """Live state with a row for each slot; scoring samples changes only rows of their slots."""
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """What it looks at, as names of `engine.detectors.signals`; may be empty."""
+
+    def tables(self) -> list[Table]:
+        """Live state by slot; scoring samples changes only rows of their slots."""
 
     def pooled(self) -> dict[str, NDArray[Any]]:
         """Live state that is of no slot; it is copied at every checkpoint and should be small."""

@@ -12,7 +12,7 @@ import msgspec
 
 from engine.config.positions import load_yaml, value_position_of
 from engine.config.schema import Config, DetectorConfig, RuleOptions
-from engine.detectors.default import DefaultDetector
+from engine.detectors.default import default_detector
 from engine.detectors.ewma import EwmaDetector, EwmaParams
 from engine.detectors.protocol import Detector
 from engine.errors import ConfigError, Problem
@@ -43,7 +43,7 @@ class DetectorKind:
 DETECTORS = {
     "default": DetectorKind(
         NoParams,
-        lambda entry, _: DefaultDetector(false_alarms_per_day=entry.false_alarms_per_day),
+        lambda entry, _: default_detector(false_alarms_per_day=entry.false_alarms_per_day),
     ),
     "ewma": DetectorKind(EwmaParams, lambda _, params: EwmaDetector(params)),
 }

@@ -1,7 +1,7 @@
 """One detector at work in a shard: the series it watches, its scores and the series it makes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from engine.detectors.calibration_kernels import CALIBRATION_BUCKET_NS
 from engine.detectors.population import Population
-from engine.detectors.protocol import Scores
+from engine.detectors.protocol import SCORE_KINDS, Scores
+from engine.detectors.signals import masks
 from engine.events import ScoreBlock
 from engine.kernels.jit import in_place, kernel
 from engine.pipeline.plan import DetectorSpec, FlowPlan
-from engine.rules.queries import Found
+from engine.rules.queries import CONTEXT_WIDTH, Found
 from engine.series.columns import FLAG_STALE
 from engine.series.identity import Series
 from engine.series.order import Rows
@@ -22,10 +23,6 @@ from engine.series.pieces import Begun
 from engine.series.reserved import SlotArrays
 from engine.series.snapshot import Table
 
-KINDS = ("onset", "state", "expected", "lower", "upper")
-"""The series a detector makes of each one it watches are named ``anomaly_<kind>``."""
-
-_CONTEXT_WIDTH = 5
 _POPULATION = "population|"
 _MILLISECOND_NS = 1_000_000
 
@@ -88,7 +85,17 @@ class Watched:
     chosen: NDArray[np.int64]
     scores: Scores
     streams: dict[str, NDArray[np.float64]] = field(default_factory=dict)
-    context: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, _CONTEXT_WIDTH)))
+    context: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, CONTEXT_WIDTH)))
+
+
+def _by_place(table: Table, places: NDArray[np.int32]) -> Table:
+    """A detector's table, whose slots are the watched series, as one of the shard's slots."""
+    if table.row_of_slot is None:
+        return replace(table, row_of_slot=places)
+    rows = np.full(len(places), -1, np.int32)
+    watched = places >= 0
+    rows[watched] = table.row_of_slot[places[watched]]
+    return replace(table, row_of_slot=rows)
 
 
 class Watch:
@@ -110,7 +117,7 @@ class Watch:
             {"places": np.array(-1, np.int32), "alarm_of": np.array(-1, np.int32)}
         )
         self._watched = 0
-        self._alarms = SlotArrays({"alarms": np.full(_CONTEXT_WIDTH, np.nan)})
+        self._alarms = SlotArrays({"alarms": np.full(CONTEXT_WIDTH, np.nan)})
 
     def meet(self, begun: Begun, *, own: bool) -> None:
         """Hear of series somewhere in the flow; `own` if they are this shard's."""
@@ -142,7 +149,7 @@ class Watch:
             return []
         return [
             (self._stream(kind), slots[mine], [self.series(kind, item) for item in watched])
-            for kind in KINDS
+            for kind in SCORE_KINDS
             if wants(f"anomaly_{kind}")
         ]
 
@@ -166,20 +173,20 @@ class Watch:
         places = self._slots["places"][rows.slot]
         chosen = np.flatnonzero((places >= 0) & ((rows.flags & FLAG_STALE) == 0))
         if not len(chosen):
-            nothing = np.empty(0)
-            scores = Scores(nothing, nothing, nothing, nothing, nothing)
-            streams = {self._stream(kind): np.full(len(rows), np.nan) for kind in KINDS}
-            empty = np.empty((len(rows), _CONTEXT_WIDTH))
+            scores = Scores.empty(len(self.detector.signals))
+            streams = {self._stream(kind): np.full(len(rows), np.nan) for kind in SCORE_KINDS}
+            empty = np.empty((len(rows), CONTEXT_WIDTH))
             return Watched(rows, chosen, scores, streams, empty)
         scores = self._score_by_share(places[chosen], rows.ts[chosen], rows.value[chosen])
         streams = {}
-        for kind in KINDS:
+        for kind in SCORE_KINDS:
             streams[self._stream(kind)] = self._aligned(getattr(scores, kind), chosen, len(rows))
         context = np.column_stack(
             [
                 rows.ts // _MILLISECOND_NS,
                 rows.value,
                 *(streams[self._stream(kind)] for kind in ("expected", "lower", "upper")),
+                self._aligned(masks(self.detector.signals, scores.signals), chosen, len(rows)),
             ]
         )
         return Watched(rows, chosen, scores, streams, context)
@@ -188,7 +195,7 @@ class Watch:
         """What the newest alarm at each result's tick was about."""
         rows = watched.rows
         onset = watched.streams[self._stream("onset")]
-        out = np.empty((len(found.tick), _CONTEXT_WIDTH))
+        out = np.empty((len(found.tick), CONTEXT_WIDTH))
         latest_alarms(
             found.tick,
             found.slot,
@@ -234,7 +241,13 @@ class Watch:
             index,
             watched.rows.ts[rows],
             watched.rows.value[rows],
-            *(getattr(scores, kind)[wanted] for kind in KINDS),
+            scores.onset[wanted],
+            scores.state[wanted],
+            scores.expected[wanted],
+            scores.lower[wanted],
+            scores.upper[wanted],
+            self.detector.signals,
+            scores.signals[:, wanted],
         )
 
     def tables(self) -> list[Table]:
@@ -242,7 +255,7 @@ class Watch:
         slots = self._slots.arrays()
         return [
             Table(slots),
-            Table(self.detector.by_slot(), slots["places"]),
+            *(_by_place(table, slots["places"]) for table in self.detector.tables()),
             Table(self._alarms.arrays(), slots["alarm_of"]),
         ]
 
@@ -287,7 +300,7 @@ class Watch:
         if not edges:
             share = self.population.share(first // bucket * bucket)
             return self.detector.score(place, ts, value, share)
-        parts = [np.empty(len(ts)) for _ in KINDS]
+        whole = Scores.empty(len(self.detector.signals), len(ts))
         bounds = [first, *edges, last + 1]
         for begin, end in pairwise(bounds):
             here = np.flatnonzero((ts >= begin) & (ts < end))
@@ -295,6 +308,7 @@ class Watch:
                 continue
             share = self.population.share(begin // bucket * bucket)
             scores = self.detector.score(place[here], ts[here], value[here], share)
-            for part, kind in zip(parts, KINDS, strict=True):
-                part[here] = getattr(scores, kind)
-        return Scores(*parts)
+            for kind in SCORE_KINDS:
+                getattr(whole, kind)[here] = getattr(scores, kind)
+            whole.signals[:, here] = scores.signals
+        return whole

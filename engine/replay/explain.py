@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from engine import __version__
 from engine.config.schema import Config
+from engine.detectors.protocol import SCORE_KINDS
 from engine.errors import UsageError
 from engine.events import ScoreBlock, number, rfc3339
 from engine.pipeline.build import make_plan
 from engine.pipeline.direct import DirectFlow
 from engine.pipeline.sources import SourceOpener, list_partitions
-from engine.pipeline.watch import KINDS
 from engine.promql.matrix import Labels, Matrix, Scalar
 from engine.promql.parse import look_back_ns
 from engine.promql.prepare import constant
@@ -219,7 +219,7 @@ class _Scene:
         for place, series in enumerate(block.series):
             here = (block.index == place) & (block.ts > self._keep_after)
             stale = np.zeros(int(here.sum()), np.bool_)
-            for kind in KINDS:
+            for kind in SCORE_KINDS:
                 part = block.ts[here], getattr(block, kind)[here], stale
                 self._keep(watches[0].series(kind, series), part)
 

@@ -25,8 +25,9 @@ from engine.rules.lifecycle import (
 )
 from engine.rules.model import AlertRule
 from engine.rules.plan import ALERTS, ALERTS_FOR_STATE, RulePlan
+from engine.rules.queries import CONTEXT_WIDTH
 from engine.rules.recorded import Samples
-from engine.rules.results import CONTEXT_WIDTH, Known, Results
+from engine.rules.results import Known, Results
 from engine.rules.table import AlertTable, alert_labels
 from engine.rules.templates import NO_EXTERNAL, External
 from engine.series.identity import NAME_LABEL, Series
@@ -123,7 +124,7 @@ class AlertEvaluation:
         changes : CHANGE[n]
             Transitions, in the order of ticks; alerts are entries of `table`. Handle them before
             calling `release`.
-        context : float64[n, 5]
+        context : float64[n, CONTEXT_WIDTH]
             Of each transition, from the alert's last result (see `LeafRows`).
         """
         self.change_series, self.made = [], []

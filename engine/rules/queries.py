@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 from engine.promql.leaf import Leaf
 from engine.promql.matrix import Labels
 
+CONTEXT_WIDTH = 6
+"""Columns of a result's context, see `LeafRows`."""
+
 
 @dataclass(frozen=True)
 class Query:
@@ -57,9 +60,9 @@ class LeafRows:
     value : float64[n]
     announced : Announced
         What the pairs are that have not occurred before.
-    context : float64[n, 5] or None
-        For anomaly series: timestamp (ms), value, expected value, lower and upper band of the
-        newest anomalous sample at the tick.
+    context : float64[n, CONTEXT_WIDTH] or None
+        For anomaly series: timestamp (ms), value, expected value, lower and upper band and the
+        signals (`engine.detectors.signals.masks`) of the newest anomalous sample at the tick.
     """
 
     shard: int

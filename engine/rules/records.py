@@ -6,7 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.config.durations import MILLISECOND_NS, format_duration
-from engine.events import Alert, AlertEvent, RuleReference, event_id, number, rfc3339
+from engine.detectors.signals import named
+from engine.events import (
+    Alert,
+    AlertEvent,
+    RuleReference,
+    event_id,
+    number,
+    rfc3339,
+    weekday_and_time,
+)
 from engine.promql.leaf import Leaf
 from engine.promql.prepare import constant, leaf_of
 from engine.promql.syntax import Binary, Expression
@@ -148,11 +157,19 @@ def _anomaly_reason(series: Series, context: NDArray[np.float64]) -> str:
     metric = labels.pop("metric", series.name)
     labels.pop("detector", None)
     seen = Series.of(metric, labels)
-    at, value, expected, lower, upper = context.tolist()
-    text = f"{seen} was {_digits(value)} at {rfc3339(int(at) * MILLISECOND_NS)}"
-    if math.isnan(expected):
-        return text
-    return f"{text}, expected {_digits(expected)} ({_digits(lower)} to {_digits(upper)})"
+    at, value, expected, lower, upper, mask = context.tolist()
+    moment = rfc3339(int(at) * MILLISECOND_NS)
+    text = f"{seen} was {_digits(value)} at {moment}"
+    if not math.isnan(expected):
+        usual = f"{_digits(expected)} ({_digits(lower)} to {_digits(upper)})"
+        text = f"{text}, expected {usual} for {weekday_and_time(int(at) * MILLISECOND_NS)}"
+    signals = named(mask)
+    return f"{text}; {_listed(signals)} broke" if signals else text
+
+
+def _listed(names: list[str]) -> str:
+    """Join names as a sentence does."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 def _digits(value: float) -> str:

@@ -9,11 +9,9 @@ from engine.promql.matrix import NO_LABELS, Block, Labels, Matrix, Scalar, Table
 from engine.promql.operators import LeafOperator, Operator
 from engine.promql.values import Value
 from engine.rules.lane_source import LaneSource
+from engine.rules.queries import CONTEXT_WIDTH
 from engine.rules.recorded import series_of
 from engine.series.identity import Series
-
-CONTEXT_WIDTH = 5
-"""Columns of a result's context, see `LeafRows`."""
 
 
 class Known:

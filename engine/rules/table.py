@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from engine.rules.lifecycle import ALERT, INACTIVE, NEVER, TIMES
 from engine.rules.model import AlertRule
+from engine.rules.queries import CONTEXT_WIDTH
 from engine.rules.templates import NO_EXTERNAL, External
 from engine.series.identity import NAME_LABEL, Series, fingerprint_of
 
@@ -58,7 +59,7 @@ class AlertTable:
         self.refused = 0
         self.alerts = self._free_entries(_FIRST_CAPACITY)
         self.identities: list[Identity | None] = [None] * _FIRST_CAPACITY
-        self.context = np.full((_FIRST_CAPACITY, 5), np.nan)
+        self.context = np.full((_FIRST_CAPACITY, CONTEXT_WIDTH), np.nan)
         self._by_labels: dict[Labels, int] = {}
         self._free = list(range(_FIRST_CAPACITY))
 
@@ -86,7 +87,7 @@ class AlertTable:
             more = len(self.alerts)
             self._free = list(range(more, 2 * more))
             self.alerts = np.concatenate([self.alerts, self._free_entries(more)])
-            self.context = np.concatenate([self.context, np.full((more, 5), np.nan)])
+            self.context = np.concatenate([self.context, np.full((more, CONTEXT_WIDTH), np.nan)])
             self.identities += [None] * more
         number = self._free.pop()
         self.alerts[number] = self._free_entries(1)[0]

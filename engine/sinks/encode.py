@@ -58,8 +58,9 @@ def score_records(block: ScoreBlock) -> Iterator[Record]:
     subjects = [_Subject(series) for series in block.series]
     columns = [_numbers(getattr(block, name)) for name in _NUMBERS]
     times = rfc3339(block.ts)
-    rows = zip(block.index.tolist(), block.ts.tolist(), times, *columns, strict=True)
-    for index, ts, time, value, onset, state, expected, lower, upper in rows:
+    signals = block.contributions()
+    rows = zip(block.index.tolist(), block.ts.tolist(), times, *columns, signals, strict=True)
+    for index, ts, time, value, onset, state, expected, lower, upper, contributed in rows:
         subject = subjects[index]
         event = ScoreEvent(
             ts=time,
@@ -72,6 +73,7 @@ def score_records(block: ScoreBlock) -> Iterator[Record]:
             lower=lower,
             upper=upper,
             detector=block.detector,
+            signals=contributed,
         )
         id_ = event_id("score", block.detector, subject.fingerprint, ts)
         headers = [*subject.headers, ("ce_id", id_.encode()), ("ce_time", time.encode())]

@@ -1,6 +1,7 @@
 """Scores as one Parquet file, gathered as parts while the flow runs."""
 
 from collections import deque
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,10 @@ SCHEMA = pl.Schema(
         "labels": pl.String(),
         **dict.fromkeys(NUMBERS, pl.Float64()),
         "detector": pl.String(),
+        "signals": pl.String(),
     }
 )
-"""Columns of the file; `labels` is JSON text with sorted keys."""
+"""Columns of the file; `labels` and `signals` are JSON text, `signals` of anomalous rows only."""
 
 
 class ScoreFileLane:
@@ -128,11 +130,24 @@ class ScoreFileLane:
             "labels": labels,
             **{name: np.concatenate([getattr(b, name) for b in blocks]) for name in NUMBERS},
             "detector": pl.concat(detectors),
+            "signals": [text for block in blocks for text in _signals(block)],
         }
         self._parts.append(pl.DataFrame(rows, schema=SCHEMA))
         self._blocks.clear()
         self._rows = 0
         self._texts.trim()
+
+
+def _signals(block: ScoreBlock) -> list[str | None]:
+    """What contributed to the onset of each anomalous row, as JSON text."""
+    anomalous = (block.onset > 1) | (block.state > 1)
+    texts: list[str | None] = [None] * len(block)
+    if block.signal_names:
+        rows = np.flatnonzero(anomalous)
+        some = replace(block, ts=block.ts[rows], signals=block.signals[:, rows])
+        for row, parts in zip(rows.tolist(), some.contributions(), strict=True):
+            texts[row] = msgspec.json.encode(parts).decode()
+    return texts
 
 
 class _Texts:

@@ -8,6 +8,7 @@ from engine.detectors import calibration_kernels as pool
 from engine.detectors import channel_kernels as channel
 from engine.detectors import default_kernels as default
 from engine.detectors import rhythm_kernels as rhythm
+from engine.detectors.hush_kernels import HUSH_ROWS
 
 
 class NaiveChannel:
@@ -113,8 +114,7 @@ class NaiveWatch:
         self.previous = None
         self.fast_mean = self.fast_deviation = self.interval = 0.0
         self.loudness = self.state = 0.0
-        self.high_rows = self.age = 0
-        self.peak = 0.0
+        self.high_rows = 0
 
     def score(self, ts, last_ts, watched):
         """Onset or None, expected, lower, upper; `self.state` beside."""
@@ -131,16 +131,17 @@ class NaiveWatch:
         pace = self._follow_state(reference, watched - shift) if warm else 1.0
         tamed = self.value.tame(watched)
         self.rhythm.learn(ts, tamed, self.value.spread)
-        total = self.value.observe(watched, pace)
+        signals = [self.value.observe(watched, pace)]
         if not math.isnan(base):
             novelty = self.residual.observe(tamed - base, pace)
-            total += novelty if rhythmic else 0.0
-        total += self._neighbours(ts - last_ts, tamed)
+            signals.append(novelty if rhythmic else 0.0)
+        signals += self._neighbours(ts - last_ts, tamed)
+        total = sum(float(np.float32(signal)) for signal in signals)
         score = total / (1.0 + default.DAMPING * self.loudness)
         self.loudness += default.LOUDNESS_WEIGHT * (total - self.loudness)
         if not warm:
             return None, math.nan, math.nan, math.nan
-        return self._hush(score), expected, shift + low, shift + high
+        return score, expected, shift + low, shift + high
 
     def _follow_state(self, reference, value):
         distance = abs(value - reference.level)
@@ -157,7 +158,7 @@ class NaiveWatch:
     def _neighbours(self, pause, watched):
         if self.previous is None:
             self.previous = self.fast_mean = watched
-            return 0.0
+            return []
         step, self.previous = watched - self.previous, watched
         gap = 0.0 < self.interval * default.GAP_INTERVALS < pause
         self.interval = self.interval or pause
@@ -166,16 +167,8 @@ class NaiveWatch:
         deviation = watched - self.fast_mean
         self.fast_mean += default.FAST_WEIGHT * deviation
         self.fast_deviation += default.FAST_WEIGHT * (abs(deviation) - self.fast_deviation)
-        total = self.mean.observe(self.fast_mean)
-        total += self.deviation.observe(self.fast_deviation)
-        return total if gap else total + self.step.observe(step)
-
-    def _hush(self, score):
-        self.age += 1
-        if score <= 0.0 or (score <= self.peak and self.age <= default.HUSH_ROWS):
-            return 0.0
-        self.peak, self.age = score, 0
-        return score
+        signals = [self.mean.observe(self.fast_mean), self.deviation.observe(self.fast_deviation)]
+        return signals if gap else [*signals, self.step.observe(step)]
 
 
 class NaiveSeries:
@@ -219,6 +212,24 @@ class NaiveSeries:
         if counter != self.counter:
             self.watch = NaiveWatch()
         self.counter = counter
+
+
+class NaiveHush:
+    """After a reported score only a higher one for a while."""
+
+    def __init__(self):
+        self.peak = 0.0
+        self.age = 0
+
+    def let(self, score):
+        """The score or 0; a negative one stays."""
+        if score < 0.0:
+            return score
+        self.age += 1
+        if score == 0.0 or (score <= self.peak and self.age <= HUSH_ROWS):
+            return 0.0
+        self.peak, self.age = score, 0
+        return score
 
 
 class NaivePool:
@@ -303,7 +314,7 @@ class NaiveDetector:
     """Many series and their pool; rows of one block in any order of series."""
 
     def __init__(self, false_alarms_per_day):
-        self.series = {}
+        self.series, self.hushes = {}, {}
         self.pool = NaivePool(false_alarms_per_day / pool.BUCKETS_PER_DAY)
 
     def score(self, slot, ts, value):
@@ -313,6 +324,8 @@ class NaiveDetector:
             for s, t, v in zip(slot.tolist(), ts.tolist(), value.tolist(), strict=True)
         ]
         scores = np.array(raw).T.copy()
+        for i, s in enumerate(slot.tolist()):
+            scores[0, i] = self.hushes.setdefault(s, NaiveHush()).let(scores[0, i])
         for i in np.argsort(ts // pool.CALIBRATION_BUCKET_NS, kind="stable"):
             scores[:2, i] = self.pool.score(int(ts[i]), scores[:2, i].tolist())
         return scores

@@ -17,7 +17,7 @@ from engine.detectors.calibration_kernels import (
     tail_boundary,
 )
 from engine.detectors.channel_kernels import WARM_UP_ROWS
-from engine.detectors.default import DefaultDetector
+from engine.detectors.default import default_detector
 
 START_NS = 1_700_006_400 * 10**9
 SERIES = 200
@@ -47,7 +47,7 @@ def daily(rng, rows):
 
 def onsets(values, alarms, share=1.0):
     """Number of onsets and part of rows with a high state, one sample a minute."""
-    detector = DefaultDetector(false_alarms_per_day=alarms, slots=len(values))
+    detector = default_detector(false_alarms_per_day=alarms, slots=len(values))
     count, high = 0, 0.0
     step = 240
     for begin in range(0, values.shape[1], step):
@@ -117,5 +117,5 @@ def test_boundary_beyond_the_tail_is_extrapolated():
 
 def test_empty_pool_has_no_boundary_and_a_new_one_starts_with_the_default():
     assert tail_boundary(np.zeros(HISTOGRAM_BINS, np.int64), 1.0) == 0.0
-    detector = DefaultDetector(false_alarms_per_day=1.0)
+    detector = default_detector(false_alarms_per_day=1.0)
     assert tuple(detector.pooled()["boundary"]) == DEFAULT_BOUNDARY

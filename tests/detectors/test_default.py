@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from engine.detectors.calibration_kernels import CALIBRATION_BUCKET_NS
 from engine.detectors.channel_kernels import WARM_UP_ROWS
-from engine.detectors.default import BYTES_PER_SERIES, DefaultDetector
+from engine.detectors.default import BYTES_PER_SERIES, default_detector
 from engine.errors import StateError
 
 MINUTE_NS = 60_000_000_000
@@ -23,7 +23,7 @@ def run(values, *, interval_ns=5 * MINUTE_NS, ts=None, cuts=(), detector=None, a
     """Scores float64[5, n] of one series, fed in blocks that end at `cuts`."""
     values = np.asarray(values, float)
     ts = START_NS + np.arange(len(values)) * interval_ns if ts is None else ts
-    detector = detector or DefaultDetector(false_alarms_per_day=alarms, slots=1)
+    detector = detector or default_detector(false_alarms_per_day=alarms, slots=1)
     edges = [0, *sorted(cuts), len(values)]
     blocks = []
     for begin, end in itertools.pairwise(edges):
@@ -68,6 +68,11 @@ def feed(detector, values, ts, edges_ns):
     return scores
 
 
+def by_slot(detector):
+    """All arrays of the slots, by name."""
+    return {name: array for table in detector.tables() for name, array in table.arrays.items()}
+
+
 class Adapter:
     """Gives the twin the detector's face."""
 
@@ -81,7 +86,7 @@ class Adapter:
 def test_equals_its_slow_twin():
     values, ts = fleet(8, 3000)
     edges = [0, START_NS + 9 * 10**13, START_NS + 10**14, 2**62]
-    fast = feed(DefaultDetector(false_alarms_per_day=50.0, slots=8), values, ts, edges)
+    fast = feed(default_detector(false_alarms_per_day=50.0, slots=8), values, ts, edges)
     slow = feed(Adapter(50.0), values, ts, edges)
     assert (fast[0] > 1.0).any()
     np.testing.assert_allclose(fast, slow, rtol=1e-9, atol=1e-12)
@@ -96,9 +101,9 @@ def test_cuts_between_blocks_change_nothing(cuts):
 
 def test_cuts_of_a_fleet_change_nothing():
     values, ts = fleet(8, 1500)
-    whole = feed(DefaultDetector(false_alarms_per_day=50.0, slots=8), values, ts, [0, 2**62])
+    whole = feed(default_detector(false_alarms_per_day=50.0, slots=8), values, ts, [0, 2**62])
     edges = [0, *range(START_NS, START_NS + 1600 * 5 * MINUTE_NS, 7 * MINUTE_NS), 2**62]
-    parts = feed(DefaultDetector(false_alarms_per_day=50.0, slots=8), values, ts, edges)
+    parts = feed(default_detector(false_alarms_per_day=50.0, slots=8), values, ts, edges)
     np.testing.assert_array_equal(parts, whole)
 
 
@@ -269,13 +274,13 @@ def test_gauge_that_began_like_a_counter_is_watched_as_a_gauge():
 def test_snapshot_in_the_middle_changes_nothing():
     values, ts = fleet(8, 1500)
     middle = START_NS + 700 * 5 * MINUTE_NS
-    whole = DefaultDetector(false_alarms_per_day=50.0, slots=8)
+    whole = default_detector(false_alarms_per_day=50.0, slots=8)
     expected = feed(whole, values, ts, [0, middle, 2**62])
-    first = DefaultDetector(false_alarms_per_day=50.0, slots=8)
+    first = default_detector(false_alarms_per_day=50.0, slots=8)
     before = feed(first, values, ts, [0, middle])
-    second = DefaultDetector(false_alarms_per_day=50.0)
-    second.restore(first.by_slot() | first.pooled())
-    for array in (first.by_slot() | first.pooled()).values():
+    second = default_detector(false_alarms_per_day=50.0)
+    second.restore(by_slot(first) | first.pooled())
+    for array in (by_slot(first) | first.pooled()).values():
         array.fill(0)
     after = feed(second, values, ts, [middle, 2**62])
     np.testing.assert_array_equal(np.where(np.isnan(before), after, before), expected)
@@ -283,24 +288,24 @@ def test_snapshot_in_the_middle_changes_nothing():
 
 def test_growing_keeps_what_was_learned():
     values = wave(1000)
-    detector = DefaultDetector(false_alarms_per_day=1.0, slots=1)
+    detector = default_detector(false_alarms_per_day=1.0, slots=1)
     ts = START_NS + np.arange(1000) * 5 * MINUTE_NS
     first = run(values[:500], ts=ts[:500], detector=detector)
     detector.grow(5)
     detector.grow(2)
-    assert {len(array) for array in detector.by_slot().values()} == {5}
+    assert {len(array) for array in by_slot(detector).values()} == {5}
     detector.grow(1000, 2000)
-    assert {len(array) for array in detector.by_slot().values()} == {1000}
+    assert {len(array) for array in by_slot(detector).values()} == {1000}
     rest = run(values[500:], ts=ts[500:], detector=detector)
     np.testing.assert_array_equal(np.concatenate([first, rest], axis=1), run(values, ts=ts))
 
 
 def test_snapshots_of_another_layout_are_refused():
-    detector = DefaultDetector(false_alarms_per_day=1.0, slots=2)
-    good = detector.by_slot() | detector.pooled()
+    detector = default_detector(false_alarms_per_day=1.0, slots=2)
+    good = by_slot(detector) | detector.pooled()
     for bad in (
         {"rows": good["rows"]},
-        detector.by_slot(),
+        by_slot(detector),
         good | {"boundary": good["boundary"][1:]},
         good | {"rows": good["rows"][:, 1:]},
         good | {"rows": good["rows"][1:]},
@@ -312,24 +317,24 @@ def test_snapshots_of_another_layout_are_refused():
 
 def test_a_series_takes_less_than_900_bytes_for_ever():
     assert BYTES_PER_SERIES <= 900
-    detector = DefaultDetector(false_alarms_per_day=1.0, slots=100)
-    assert sum(a.nbytes for a in detector.by_slot().values()) == 100 * BYTES_PER_SERIES
-    before = {name: a.nbytes for name, a in detector.by_slot().items()}
+    detector = default_detector(false_alarms_per_day=1.0, slots=100)
+    assert sum(a.nbytes for a in by_slot(detector).values()) == 100 * BYTES_PER_SERIES
+    before = {name: a.nbytes for name, a in by_slot(detector).items()}
     run(wave(20_000), detector=detector)
-    assert {name: a.nbytes for name, a in detector.by_slot().items()} == before
+    assert {name: a.nbytes for name, a in by_slot(detector).items()} == before
 
 
 def test_only_the_slots_of_the_samples_change():
     """What checkpoints count on."""
-    detector = DefaultDetector(false_alarms_per_day=1.0, slots=6)
+    detector = default_detector(false_alarms_per_day=1.0, slots=6)
     values, ts = fleet(6, 400)
     feed(detector, values, ts, [0, 2**62])
-    before = {name: array.copy() for name, array in detector.by_slot().items()}
+    before = {name: array.copy() for name, array in by_slot(detector).items()}
     slot = np.array([1, 1, 4], np.int32)
     later = ts.max() + MINUTE_NS * np.array([1, 2, 1])
     detector.score(slot, later, np.array([1.0, 9.0, 5.0]), 1.0)
     changed = np.zeros(6, bool)
-    for name, array in detector.by_slot().items():
+    for name, array in by_slot(detector).items():
         changed |= (array != before[name]).reshape(6, -1).any(axis=1)
     assert changed.tolist() == [False, True, False, False, True, False]
 

@@ -62,7 +62,7 @@ def test_scores_are_those_of_the_plain_loop_whatever_the_cuts(initial_deviation,
     found = scored(detector, rows[:cut]) if cut else []
     again = EwmaDetector(params)
     if cut:
-        again.restore({name: array.copy() for name, array in detector.by_slot().items()})
+        again.restore({name: array.copy() for name, array in detector.tables()[0].arrays.items()})
     found += scored(again, rows[cut:])
     expected = naive(rows, 0.05, 3.0, initial_deviation)
     np.testing.assert_allclose(np.array(found), np.array(expected), rtol=1e-12)

@@ -18,6 +18,7 @@ from engine.series.columns import FLAG_DELTA, FLAG_STALE
 from engine.series.identity import Series
 from engine.series.pieces import split
 from engine.series.sample_pool import gather
+from engine.series.snapshot import Table
 
 SECOND_NS = 10**9
 LATENESS_NS = 45 * SECOND_NS
@@ -115,13 +116,13 @@ def run(plan, logs, generator, **options):
 class ShareDetector:
     """Gives as score its shard's share of the series, and how often it has seen the series."""
 
-    name, version = "default", 1
+    name, version, signals = "default", 1, ()
 
     def __init__(self):
         self.seen = np.zeros(0, np.int64)
 
-    def by_slot(self):
-        return {"seen": self.seen}
+    def tables(self):
+        return [Table({"seen": self.seen})]
 
     def pooled(self):
         return {}
@@ -138,7 +139,8 @@ class ShareDetector:
             self.seen[place] += 1
             times[row] = self.seen[place]
         shares = np.full(len(slot), share)
-        return Scores(shares, times, value, value - 1, value + 1)
+        nothing = np.zeros((0, len(slot)), np.float32)
+        return Scores(shares, times, value, value - 1, value + 1, nothing)
 
 
 @pytest.fixture(scope="module", params=["default detector", "shares"])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from made_rules import MINUTE_NS, GivenSource, block_of, evaluation_of, rule_of
 
+from engine.detectors.signals import masks
 from engine.events import event_id, rfc3339
 from engine.promql.matrix import Matrix, Table
 from engine.rules.lifecycle import HOLD_ON_ABSENT
@@ -114,11 +115,26 @@ def test_the_reason_of_a_rule_over_values():
     assert told.event.reason == 'avg_over_time(m{i="1"}[5m]) is 1.235M since 1970-01-01T00:00:00Z'
 
 
+def masked(*names):
+    return masks(names, np.ones((len(names), 1), np.float32))[0]
+
+
 @pytest.mark.parametrize(
     ("expected", "text"),
     [
-        ((10.0, 8.0, 12.0), 'cpu{i="1"} was 42 at 1970-01-01T00:00:01.5Z, expected 10 (8 to 12)'),
-        ((math.nan,) * 3, 'cpu{i="1"} was 42 at 1970-01-01T00:00:01.5Z'),
+        (
+            (10.0, 8.0, 12.0, 0.0),
+            'cpu{i="1"} was 42 at 1970-01-01T00:00:01.5Z, expected 10 (8 to 12) for Thursday 00:00',
+        ),
+        (
+            (10.0, 8.0, 12.0, masked("range", "step", "daily rhythm")),
+            'cpu{i="1"} was 42 at 1970-01-01T00:00:01.5Z, '
+            "expected 10 (8 to 12) for Thursday 00:00; range, daily rhythm and step broke",
+        ),
+        (
+            (*(math.nan,) * 3, masked("range")),
+            'cpu{i="1"} was 42 at 1970-01-01T00:00:01.5Z; range broke',
+        ),
     ],
 )
 def test_the_reason_of_a_rule_over_anomalies(expected, text):

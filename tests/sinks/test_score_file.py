@@ -59,11 +59,12 @@ def expected_rows(blocks):
             json_text(dict(one.series[one.index[i]].labels)),
             *(float(getattr(one, name)[i]) for name in NUMBERS),
             one.detector,
+            None,
         )
         for one in blocks
         for i in range(len(one))
     ]
-    return sorted(rows, key=lambda row: (row[0], row[1], row[2], row[-1]))
+    return sorted(rows, key=lambda row: (row[0], row[1], row[2], row[-2]))
 
 
 @pytest.fixture
