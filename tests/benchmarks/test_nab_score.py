@@ -1,38 +1,28 @@
 """The NAB scorer against golden values made with the original code."""
 
-import importlib.util
 import math
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from benchmark_modules import benchmark_module
 
-ROOT = Path(__file__).resolve().parents[2]
-CORPUS = ROOT.parent / "shared" / "data" / "nab"
+CORPUS = Path(__file__).resolve().parents[3] / "shared" / "data" / "nab"
 
-
-def _load_module(name):
-    spec = importlib.util.spec_from_file_location(name, ROOT / "benchmarks" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-nab = _load_module("nab_score")
+nab = benchmark_module("accuracy.nab_score")
+corpora = benchmark_module("accuracy.nab_corpus")
 STANDARD = nab.PROFILES[0]
 
 
 def _recording(rows, windows, name="a/one.csv"):
-    return nab.Recording(name, np.arange(rows), np.zeros(rows), windows)
+    return corpora.Recording(name, np.arange(rows), np.zeros(rows), windows)
 
 
 @pytest.fixture(scope="module")
 def corpus():
     if not CORPUS.is_dir():
         pytest.skip("needs ../shared/data/nab")
-    return nab.load_corpus(CORPUS)
+    return corpora.load_corpus(CORPUS)
 
 
 def test_value_of_each_row_follows_the_hand_case():
