@@ -25,11 +25,82 @@ CALIBRATION_BYTES: Final = sum(row.nbytes for row in _EMPTY.values())
 """Memory of one series here, beside its scorer's."""
 
 
-class CalibratedDetector:
-    """A scorer whose raw scores are brought to the common scale (see `Detector`).
+class Calibration:
+    """Brings raw scores of many series to the common scale.
 
     After a reported onset only a higher one is reported for a while; then onset and state are
     divided by boundaries that follow from the pooled tail of all series' scores.
+
+    Parameters
+    ----------
+    false_alarms_per_day : float
+        What the user allows for the whole match.
+    """
+
+    def __init__(self, false_alarms_per_day: float) -> None:
+        self._alarms_per_bucket = false_alarms_per_day / BUCKETS_PER_DAY
+        self._slots = SlotArrays(_EMPTY)
+        self._pool: dict[str, NDArray[Any]] = {
+            "clock": np.zeros(CLOCK_WIDTH, np.int64),
+            "counts": np.zeros((2, HISTOGRAM_BINS), np.int64),
+            "boundary": np.array(DEFAULT_BOUNDARY),
+        }
+
+    def tables(self) -> list[Table]:
+        """Live state of the slots: ``peak, peak_age``."""
+        return [Table(self._slots.arrays())]
+
+    def pooled(self) -> dict[str, NDArray[Any]]:
+        """Live state of all together: ``clock, counts, boundary``."""
+        return dict(self._pool)
+
+    def restore(self, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Take over copies of a snapshot's arrays; give those that are not of here.
+
+        Raises
+        ------
+        ValueError
+            If a name, a type or a shape is not that of this version.
+        """
+        pool = {name: arrays[name] for name in self._pool if name in arrays}
+        shapes = {name: (array.dtype, array.shape) for name, array in pool.items()}
+        if shapes != {name: (array.dtype, array.shape) for name, array in self._pool.items()}:
+            raise ValueError(sorted(arrays))
+        own = {name: arrays[name] for name in _EMPTY if name in arrays}
+        self._slots.restore(own)
+        self._pool = {name: array.copy() for name, array in pool.items()}
+        return {name: arrays[name] for name in arrays if name not in pool and name not in own}
+
+    def grow(self, slots: int, limit: int = 0) -> None:
+        """Make room for at least so many slots; new ones have seen nothing."""
+        self._slots.grow(slots, limit)
+
+    def apply(
+        self,
+        slot: NDArray[np.int32],
+        ts: NDArray[np.int64],
+        scores: NDArray[np.float64],
+        share: float,
+    ) -> None:
+        """Change raw onsets and states to calibrated ones, then learn from them.
+
+        Parameters
+        ----------
+        slot, ts, share
+            As of `Detector.score`. A block in which the share changes must begin at a multiple of
+            `CALIBRATION_BUCKET_NS`.
+        scores : float64[>= 2, n]
+            Raw onset and state in the first two rows, as a `Scorer` gives them.
+        """
+        own, pool = self._slots, self._pool
+        hush_rows(slot, scores[0], own["peak"], own["peak_age"])
+        order = np.argsort(ts // CALIBRATION_BUCKET_NS, kind="stable")
+        alarms = self._alarms_per_bucket * share
+        calibrate(pool["clock"], pool["counts"], pool["boundary"], order, ts, scores, alarms)
+
+
+class CalibratedDetector:
+    """A scorer whose raw scores are brought to the common scale (see `Detector`).
 
     Parameters
     ----------
@@ -45,22 +116,16 @@ class CalibratedDetector:
         self.name: Final = scorer.name
         self.version: Final = scorer.version
         self.signals: Final = scorer.signals
-        self._alarms_per_bucket = false_alarms_per_day / BUCKETS_PER_DAY
-        self._slots = SlotArrays(_EMPTY)
-        self._pool: dict[str, NDArray[Any]] = {
-            "clock": np.zeros(CLOCK_WIDTH, np.int64),
-            "counts": np.zeros((2, HISTOGRAM_BINS), np.int64),
-            "boundary": np.array(DEFAULT_BOUNDARY),
-        }
+        self._calibration = Calibration(false_alarms_per_day)
         self.grow(slots)
 
     def tables(self) -> list[Table]:
-        """Live state of the slots: the scorer's, and ``peak, peak_age``."""
-        return [*self.scorer.tables(), Table(self._slots.arrays())]
+        """Live state of the slots."""
+        return [*self.scorer.tables(), *self._calibration.tables()]
 
     def pooled(self) -> dict[str, NDArray[Any]]:
-        """Live state of all together: the scorer's, and ``clock, counts, boundary``."""
-        return self._pool | self.scorer.pooled()
+        """Live state of all together."""
+        return self._calibration.pooled() | self.scorer.pooled()
 
     def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
         """Take over copies of a snapshot's arrays.
@@ -70,22 +135,14 @@ class CalibratedDetector:
         StateError
             If a name, a type or a shape is not that of this version.
         """
-        pool = {name: arrays[name] for name in self._pool if name in arrays}
-        shapes = {name: (array.dtype, array.shape) for name, array in pool.items()}
-        if shapes != {name: (array.dtype, array.shape) for name, array in self._pool.items()}:
-            raise StateError(f"detector {self.name}: the snapshot holds {sorted(arrays)}")
-        own = {name: arrays[name] for name in _EMPTY if name in arrays}
-        scorers = {name: arrays[name] for name in arrays if name not in pool and name not in own}
         try:
-            self._slots.restore(own)
-            self.scorer.restore(scorers)
+            self.scorer.restore(self._calibration.restore(arrays))
         except ValueError as error:
             raise StateError(f"detector {self.name}: the snapshot holds {error}") from error
-        self._pool = {name: array.copy() for name, array in pool.items()}
 
     def grow(self, slots: int, limit: int = 0) -> None:
         """Make room for at least so many slots; new ones have seen nothing."""
-        self._slots.grow(slots, limit)
+        self._calibration.grow(slots, limit)
         self.scorer.grow(slots, limit)
 
     def score(
@@ -95,18 +152,11 @@ class CalibratedDetector:
         value: NDArray[np.float64],
         share: float = 1.0,
     ) -> Scores:
-        """Score a block of samples, then learn them (see `Detector.score`).
-
-        A block in which the share changes must begin at a multiple of `CALIBRATION_BUCKET_NS`.
-        """
+        """Score a block of samples, then learn them (see `Detector.score` and `Calibration`)."""
         scores = np.empty((5, len(slot)))
         signals = np.zeros((len(self.signals), len(slot)), np.float32)
         failures = self.scorer.score(slot, ts, value, scores, signals)
-        own, pool = self._slots, self._pool
-        hush_rows(slot, scores[0], own["peak"], own["peak_age"])
-        order = np.argsort(ts // CALIBRATION_BUCKET_NS, kind="stable")
-        alarms = self._alarms_per_bucket * share
-        calibrate(pool["clock"], pool["counts"], pool["boundary"], order, ts, scores, alarms)
+        self._calibration.apply(slot, ts, scores, share)
         for failure in failures:
             scores[:2, failure.row] = np.nan
         return Scores.of(scores, signals, failures)
