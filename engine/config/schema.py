@@ -51,12 +51,17 @@ class TimeConfig(Section, frozen=True, kw_only=True):
 class DetectorConfig(Section, frozen=True, kw_only=True):
     """Anomaly detection on all series that a selector matches."""
 
-    planned_keys: ClassVar[tuple[str, ...]] = ("entity",)
-
     match: Annotated[Selector, Meta(description="PromQL selector of the series to watch.")] = (
         '{__name__=~".+"}'
     )
     use: Annotated[str, Meta(min_length=1, description="The detector's name.")] = "default"
+    entity: Annotated[
+        tuple[Annotated[str, Meta(min_length=1)], ...],
+        Meta(
+            description="Labels whose values name the entity that a series belongs to, such as "
+            "`[host]`: its series are judged together, too."
+        ),
+    ] = ()
     false_alarms_per_day: Annotated[
         float, Meta(gt=0, description="False alarms accepted per day, for the whole match.")
     ] = 1.0

@@ -240,7 +240,7 @@ def _detector_spec(number: int, entry: DetectorConfig) -> DetectorSpec:
     params = msgspec.convert(entry.params, kind.params)
     # All that the scores depend on: a change restarts the warm-up.
     said = msgspec.json.encode(
-        [entry.use, entry.match, entry.false_alarms_per_day, dict(entry.params)]
+        [entry.use, entry.match, entry.false_alarms_per_day, dict(entry.params), entry.entity]
     )
     return DetectorSpec(
         number=number,
@@ -249,4 +249,5 @@ def _detector_spec(number: int, entry: DetectorConfig) -> DetectorSpec:
         selector=parse_selector(entry.match),
         make=lambda: kind.make(entry, params),
         lookback_ns=entry.lookback_ns,
+        entity=entry.entity,
     )

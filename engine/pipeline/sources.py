@@ -169,6 +169,7 @@ class SourceOpener:
             PartitionClock(time.lateness_ns),
             max_ahead_ns=time.max_ahead_ns,
             detectors_of=self.plan.detectors_of,
+            place_of=self.plan.place_of,
             rate=self.rate,
             undefined_max=undefined_max,
             beginning_max=max(_SERIES_BEGINNING_MIN, 2 * self.plan.limits.series),

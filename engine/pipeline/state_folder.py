@@ -22,6 +22,7 @@ class _Layout(msgspec.Struct, frozen=True):
     version: int
     shards: int
     lanes: int
+    entities: str = ""
 
 
 class StateFolder:
@@ -36,6 +37,8 @@ class StateFolder:
         Made if it is not there.
     shards, lanes : int
         The layout that the configuration asks for.
+    entities : str
+        What decides which series live together, as text.
     parts : frozenset of str
         Parts of the flow that write blocks.
 
@@ -45,13 +48,15 @@ class StateFolder:
         Another run uses it, it is of another layout, or it can't be written.
     """
 
-    def __init__(self, folder: Path, *, shards: int, lanes: int, parts: frozenset[str]) -> None:
+    def __init__(
+        self, folder: Path, *, shards: int, lanes: int, entities: str = "", parts: frozenset[str]
+    ) -> None:
         self.folder = folder
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with ExitStack() as undo:
                 self._lock = undo.enter_context(self._take_lock())
-                self._check_layout(_Layout(LAYOUT_VERSION, shards, lanes))
+                self._check_layout(_Layout(LAYOUT_VERSION, shards, lanes, entities))
                 self.run = self._count_run()
                 self._recovery = self._recovery_database()
                 self.checkpoints = CheckpointStore(folder / "checkpoints", parts)
@@ -123,6 +128,13 @@ class StateFolder:
                 f"state folder {self.folder} was made with {found.shards} shards, not "
                 f"{wanted.shards}; set state.shards to {found.shards}, or start anew with another "
                 "state.dir"
+            )
+
+        if found.entities != wanted.entities:
+            raise StateError(
+                f"state folder {self.folder} was made with another `entity` in the detectors "
+                f"({found.entities or 'none'}): series would have to move between shards; take that "
+                "back, or start anew with another state.dir"
             )
 
     def _count_run(self) -> int:

@@ -311,4 +311,5 @@ class Watch:
             for kind in SCORE_KINDS:
                 getattr(whole, kind)[here] = getattr(scores, kind)
             whole.signals[:, here] = scores.signals
+            whole.deviation[here] = scores.deviation
         return whole

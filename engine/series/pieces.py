@@ -17,11 +17,13 @@ class Definition:
 
     `first_ts` is its earliest timestamp there so far: a series is defined again when an earlier row
     follows. `detectors` has bit i set where the i-th detector of the configuration watches it.
+    `place` says where it lives: the fingerprint of its entity; None: on its own.
     """
 
     series: Series
     first_ts: int
     detectors: int
+    place: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +57,17 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Good rows of one source partition, with what is new since the last batch."""
+    """Good rows of one source partition, with what is new since the last batch.
+
+    `place` (uint64[n]) says where each row's series lives; None: all on their own.
+    """
 
     progress: Progress
     columns: Columns
     definitions: list[Definition]
     population: list[Definition]
     """Definitions that all shards are told of, so that each knows its share of a match."""
+    place: NDArray[np.uint64] | None = None
 
 
 Begun = dict[int, dict[int, int]]
@@ -81,22 +87,22 @@ class Piece:
 
 @kernel
 def order_by_shard(
-    fingerprint: NDArray[np.uint64], shards: int
+    place: NDArray[np.uint64], shards: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Sort row numbers by shard, stable; the rows of shard s are ``order[start[s]:start[s+1]]``."""
     start = np.zeros(shards + 1, np.int64)
-    number = np.empty(len(fingerprint), np.int64)
+    number = np.empty(len(place), np.int64)
     divisor = np.uint64(shards)
-    for i in range(len(fingerprint)):
-        number[i] = np.int64(fingerprint[i] % divisor)
+    for i in range(len(place)):
+        number[i] = np.int64(place[i] % divisor)
         start[number[i] + 1] += 1
     for s in range(shards):
         start[s + 1] += start[s]
-    order = np.empty(len(fingerprint), np.int64)
-    place = start[:shards].copy()
-    for i in range(len(fingerprint)):
-        order[place[number[i]]] = i
-        place[number[i]] += 1
+    order = np.empty(len(place), np.int64)
+    following = start[:shards].copy()
+    for i in range(len(place)):
+        order[following[number[i]]] = i
+        following[number[i]] += 1
     return order, start
 
 
@@ -114,14 +120,16 @@ def begun_by_detector(definitions: list[Definition]) -> Begun:
 
 
 def split(batch: Batch, shards: int) -> list[Piece]:
-    """Split a batch by the fingerprint modulo the number of shards; every shard gets a piece.
+    """Split a batch by the place modulo the number of shards; every shard gets a piece.
 
     Shards without rows get one too: they need the partition's progress.
     """
     definitions: list[list[Definition]] = [[] for _ in range(shards)]
     for definition in batch.definitions:
-        definitions[definition.series.fingerprint % shards].append(definition)
-    order, start = order_by_shard(batch.columns.fingerprint, shards)
+        place = definition.series.fingerprint if definition.place is None else definition.place
+        definitions[place % shards].append(definition)
+    places = batch.columns.fingerprint if batch.place is None else batch.place
+    order, start = order_by_shard(places, shards)
     columns = batch.columns.take(order)
     edges = start.tolist()
     population = begun_by_detector(batch.population)

@@ -8,7 +8,7 @@ it has copied the chunk, and a row that could have changed by then was kept befo
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Any
 from weakref import ReferenceType, ref
@@ -38,11 +38,14 @@ class Table:
         missing, and may get rows behind those of `arrays`.
     is_left_alone : bool
         What counts of the rows is not changed while the snapshot is read: none has to be kept.
+    is_shared : bool
+        Several slots may have the same row; it changes with each of them.
     """
 
     arrays: dict[str, NDArray[Any]]
     row_of_slot: NDArray[np.int32] | None = None
     is_left_alone: bool = False
+    is_shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,7 @@ class _Kept:
         self.place = np.empty(0, _PLACE)
         """Of each row among the kept ones, plus one; 0: not kept. Empty while there is no room."""
         self._row_of_slot = table.row_of_slot
+        self._is_shared = table.is_shared
         self._width = sum(array.nbytes for array in self.live.values()) // max(self.rows, 1)
 
     @property
@@ -108,6 +112,8 @@ class _Kept:
             rows = self._row_of_slot[slots[slots < len(self._row_of_slot)]]
         rows = rows[(rows >= 0) & (rows < self.rows)]
         rows = rows[self.place[rows] == 0]
+        if self._is_shared:
+            rows = np.unique(rows)
         begin, end = self.number, self.number + len(rows)
         for name, array in self.live.items():
             # Clipping never happens: it lets NumPy write to `out` without a copy between.
@@ -141,7 +147,7 @@ class Snapshot:
         for prefix, members in tables.items():
             for table in members:
                 named = {f"{prefix}|{name}": array for name, array in table.arrays.items()}
-                kept = _Kept(Table(named, table.row_of_slot))
+                kept = _Kept(replace(table, arrays=named))
                 if not table.is_left_alone:
                     self._tables.append(kept)
                 self._of_name |= dict.fromkeys(named, kept)

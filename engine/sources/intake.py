@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from engine.clock import elapsed_ns
 from engine.detectors.population import EXACT_MAX
 from engine.events import Reason
+from engine.kernels.fingerprint_map import KEPT, FingerprintMap
 from engine.series.columns import FLAG_DROPPED, Columns
 from engine.series.identity import Series
 from engine.series.pieces import Definition
@@ -27,6 +28,8 @@ class Taken:
     refused: list[tuple[int, Reason, str]] = field(default_factory=list)
     """(row, reason, detail) of rows that do not go on, as many as the rate allows."""
     counts: dict[Reason, int] = field(default_factory=dict)
+    place: NDArray[np.uint64] | None = None
+    """Where each row's series lives, see `Batch`."""
 
 
 class DeadLetterRate:
@@ -68,6 +71,8 @@ class Intake:
     detectors_of : callable
         Which detectors watch a series, as bits.
     rate : DeadLetterRate
+    place_of : callable
+        Fingerprint of the entity that a series lives with, None where it has none.
     undefined_max : int or None
         Of how many series it is remembered that they were announced but have no good row yet; None:
         of all, if the source itself bounds them. The codec must give a series again after so many
@@ -84,6 +89,7 @@ class Intake:
         max_ahead_ns: int,
         detectors_of: Callable[[Series], int],
         rate: DeadLetterRate,
+        place_of: Callable[[Series], int | None] = lambda _: None,
         undefined_max: int | None = None,
         beginning_max: int | None = None,
     ) -> None:
@@ -91,6 +97,9 @@ class Intake:
         self.rate = rate
         self._max_ahead_ns = max_ahead_ns
         self._detectors_of = detectors_of
+        self._place_of = place_of
+        self._places = FingerprintMap()
+        self._places_max = sys.maxsize if beginning_max is None else beginning_max
         self._undefined: dict[int, Series] = {}
         self._beginning: dict[int, tuple[Definition, bool]] = {}
         self._undefined_max = sys.maxsize if undefined_max is None else undefined_max
@@ -116,6 +125,7 @@ class Intake:
         """
         for series in new_series:
             self._undefined[series.fingerprint] = series
+        self._learn_places(new_series)
         taken = Taken(columns)
         rows = np.arange(len(columns))
         dropped = columns.flags & FLAG_DROPPED != 0
@@ -139,10 +149,32 @@ class Intake:
             rows = rows[~dropped[rows]]
         if len(rows) < len(columns):
             taken.columns = columns.take(rows)
+        taken.place = self._places_of(taken.columns.fingerprint)
         if self._undefined or self._beginning:
             self._define(taken)
             self._forget(len(columns))
         return taken
+
+    def _learn_places(self, new_series: list[Series]) -> None:
+        """Remember which series live with an entity.
+
+        Beyond the bound, which lies above that of the shards, a series is on its own.
+        """
+        room = self._places_max - len(self._places)
+        found = ((series.fingerprint, self._place_of(series)) for series in new_series)
+        placed = {own: place for own, place in found if place is not None}
+        if placed:
+            self._places.update(dict(islice(placed.items(), max(0, room))))
+
+    def _places_of(self, fingerprint: NDArray[np.uint64]) -> NDArray[np.uint64] | None:
+        if not len(self._places):
+            return None
+        place, state = self._places.find(fingerprint)
+        return np.where(state == KEPT, place, fingerprint)
+
+    def _place_if_known(self, fingerprint: int) -> int | None:
+        place = self._places_of(np.array([fingerprint], np.uint64))
+        return None if place is None else int(place[0])
 
     def _refuse(self, taken: Taken, rows: NDArray[np.int64], reason: Reason, detail: str) -> None:
         if not len(rows):
@@ -160,7 +192,9 @@ class Intake:
         for fingerprint, ts in zip(fingerprints.tolist(), earliest.tolist(), strict=True):
             series = self._undefined.pop(fingerprint, None)
             if series is not None:
-                definition = Definition(series, ts, self._detectors_of(series))
+                definition = Definition(
+                    series, ts, self._detectors_of(series), self._place_if_known(fingerprint)
+                )
                 everywhere = definition.detectors != 0 and self._announced < EXACT_MAX
                 self._announced += everywhere
             else:

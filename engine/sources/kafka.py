@@ -283,7 +283,7 @@ class KafkaReader:
             caught_up=self._at_end or self.lag() <= self._batch_rows,
             checkpoint=self.epochs.due(),
         )
-        batch = Batch(progress, taken.columns, taken.definitions, taken.population)
+        batch = Batch(progress, taken.columns, taken.definitions, taken.population, taken.place)
         return Polled(batch=batch)
 
     def _commit(self, *, now: bool = False) -> None:

@@ -4,17 +4,22 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaException
+from confluent_kafka import KafkaError as Code
 from confluent_kafka import TopicPartition as Position
 
-from engine.clock import now_ns
+from engine.clock import elapsed_ns, now_ns, sleep
 from engine.config.connections import KafkaSource
-from engine.config.durations import MILLISECOND_NS
+from engine.config.durations import MILLISECOND_NS, SECOND_NS
 from engine.errors import SourceError, UsageError
 from engine.sources.confluent_client import ConfluentClient
 from engine.sources.librdkafka import NativeClient, library
 from engine.sources.records import RecordClient
 
 _REQUEST_TIMEOUT_S = 5.0
+_LEADER_WAIT_S = 0.1
+_NO_LEADER_YET = frozenset(
+    {Code.NOT_LEADER_FOR_PARTITION, Code.LEADER_NOT_AVAILABLE, Code.UNKNOWN_TOPIC_OR_PART}
+)
 _QUEUE_KBYTES = 32_768
 
 _OURS: Mapping[str, Any] = {
@@ -97,6 +102,25 @@ def partitions_of(settings: KafkaSource) -> list[int]:
     return sorted(topic.partitions)
 
 
+def offsets_of(consumer: Consumer, place: Position) -> tuple[int, int]:
+    """First and next offset of a partition; a leader that is being elected is waited for.
+
+    Raises
+    ------
+    KafkaException
+        If the broker doesn't say.
+    """
+    until_ns = elapsed_ns() + int(_REQUEST_TIMEOUT_S * SECOND_NS)
+    while True:
+        try:
+            low, high = consumer.get_watermark_offsets(place, timeout=_REQUEST_TIMEOUT_S)
+            return int(low), int(high)
+        except KafkaException as error:
+            if error.args[0].code() not in _NO_LEADER_YET or elapsed_ns() > until_ns:
+                raise
+            sleep(_LEADER_WAIT_S)
+
+
 def start_offset(consumer: Consumer, settings: KafkaSource, partition: int) -> int:
     """Offset to begin with where no state says otherwise.
 
@@ -107,11 +131,11 @@ def start_offset(consumer: Consumer, settings: KafkaSource, partition: int) -> i
     """
     place = Position(settings.topic, partition)
     try:
-        low, high = consumer.get_watermark_offsets(place, timeout=_REQUEST_TIMEOUT_S)
+        low, high = offsets_of(consumer, place)
         if settings.start.kind == "earliest":
-            return int(low)
+            return low
         if settings.start.kind == "latest":
-            return int(high)
+            return high
         ts = settings.start.ns if settings.start.kind == "time" else now_ns() - settings.start.ns
         place.offset = ts // MILLISECOND_NS
         found = consumer.offsets_for_times([place], timeout=_REQUEST_TIMEOUT_S)[0].offset
@@ -120,7 +144,7 @@ def start_offset(consumer: Consumer, settings: KafkaSource, partition: int) -> i
             f"{settings.brokers} doesn't say where {settings.topic}/{partition} begins: "
             f"{error.args[0].str()}"
         ) from error
-    return int(found) if found >= 0 else int(high)
+    return int(found) if found >= 0 else high
 
 
 def resume_offset(
@@ -139,7 +163,7 @@ def resume_offset(
     """
     place = Position(settings.topic, partition)
     try:
-        low, high = consumer.get_watermark_offsets(place, timeout=_REQUEST_TIMEOUT_S)
+        low, high = offsets_of(consumer, place)
     except KafkaException as error:
         raise SourceError(
             f"{settings.brokers} doesn't answer for {settings.topic}/{partition}: "
@@ -153,4 +177,4 @@ def resume_offset(
             f"{where}; set sources[].kafka.on_stale_offset to earliest or latest to accept the gap"
         )
     warn(f"{where}; going on from the {settings.on_stale_offset} one")
-    return int(low if settings.on_stale_offset == "earliest" else high)
+    return low if settings.on_stale_offset == "earliest" else high

@@ -150,7 +150,7 @@ class RecordingReader:
             ended=self._ended,
             checkpoint=self.epochs.due(),
         )
-        batch = Batch(progress, taken.columns, taken.definitions, taken.population)
+        batch = Batch(progress, taken.columns, taken.definitions, taken.population, taken.place)
         return Polled(batch=batch)
 
     def _count(self, block: Block, parts: list[Taken]) -> None:
@@ -191,6 +191,10 @@ def joined(parts: list[Taken]) -> Taken:
         np.concatenate([part.columns.flags for part in parts]),
     )
     whole = Taken(columns)
+    if any(part.place is not None for part in parts):
+        whole.place = np.concatenate(
+            [part.columns.fingerprint if part.place is None else part.place for part in parts]
+        )
     for part in parts:
         whole.definitions += part.definitions
         whole.population += part.population

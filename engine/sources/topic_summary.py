@@ -17,7 +17,7 @@ from engine.config.durations import MILLISECOND_NS, SECOND_NS
 from engine.config.schema import LimitsConfig
 from engine.errors import SourceError
 from engine.series.columns import Columns
-from engine.sources.kafka_client import consumer_settings, partitions_of
+from engine.sources.kafka_client import consumer_settings, offsets_of, partitions_of
 
 MESSAGES_MAX = 2_000
 TIMEOUT_NS = 5 * SECOND_NS
@@ -145,7 +145,7 @@ def _newest(
         places = []
         for partition in partitions:
             place = Position(settings.topic, partition)
-            low, high = consumer.get_watermark_offsets(place, timeout=_REQUEST_TIMEOUT_S)
+            low, high = offsets_of(consumer, place)
             place.offset = max(low, high - share)
             places.append(place)
         consumer.assign(places)

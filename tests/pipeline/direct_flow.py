@@ -49,7 +49,7 @@ class Partition:
         self._known |= set(new)
         taken = self._intake.take(columns, new)
         said = Progress(self.number, self.clock.claim, self.clock.newest, **progress)
-        return Batch(said, taken.columns, taken.definitions, taken.population)
+        return Batch(said, taken.columns, taken.definitions, taken.population, taken.place)
 
 
 class DirectFlow:

@@ -119,7 +119,7 @@ class Fed:
             self.refused[reason] = self.refused.get(reason, 0) + count
         clock = self.intake.clock
         said = Progress(0, clock.claim, clock.newest, caught_up=True)
-        self.flow.feed(Batch(said, taken.columns, taken.definitions, taken.population))
+        self.flow.feed(Batch(said, taken.columns, taken.definitions, taken.population, taken.place))
         self.sizes.append(
             (
                 len(self.intake._undefined),
@@ -212,7 +212,7 @@ def test_refused_series_are_counted_and_said(tmp_path):
     )
     taken = intake.take(columns, series)
     (shard,) = flow.shards
-    batch = Batch(Progress(0, 0, 0), taken.columns, taken.definitions, taken.population)
+    batch = Batch(Progress(0, 0, 0), taken.columns, taken.definitions, taken.population, taken.place)
     with capture_logs() as logs:
         observer.shard(shard, shard.handle(split(batch, 1)))
     assert observer.dead_letters() == {"limit": 50}

@@ -140,7 +140,7 @@ class ShareDetector:
             times[row] = self.seen[place]
         shares = np.full(len(slot), share)
         nothing = np.zeros((0, len(slot)), np.float32)
-        return Scores(shares, times, value, value - 1, value + 1, nothing)
+        return Scores(shares, times, value, value - 1, value + 1, nothing, times)
 
 
 @pytest.fixture(scope="module", params=["default detector", "shares"])
