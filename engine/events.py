@@ -152,6 +152,8 @@ class ScoreBlock:
         What the detector looks at.
     signals : float32[k, n]
         What each of them contributed to the onset.
+    drivers : list of dict or None
+        In the place of signals: the series that drive each row's joint score, and how much.
     """
 
     detector: str
@@ -166,17 +168,20 @@ class ScoreBlock:
     upper: NDArray[np.float64]
     signal_names: tuple[str, ...] = ()
     signals: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    drivers: list[dict[str, float]] | None = None
 
     def __len__(self) -> int:
         return len(self.ts)
 
-    def contributions(self) -> list[dict[str, float]]:
-        """What contributed to each row's onset, by name, to four digits."""
+    def contributions(self, rows: NDArray[np.int64]) -> list[dict[str, float]]:
+        """What contributed to the onset of some rows, by name, to four digits."""
+        if self.drivers is not None:
+            return [self.drivers[row] for row in rows.tolist()]
         if not self.signal_names:
-            return [{}] * len(self)
+            return [{}] * len(rows)
         return [
             {name: part for name, part in zip(self.signal_names, parts, strict=True) if part > 0}
-            for parts in self.signals.T.astype(np.float64).round(4).tolist()
+            for parts in self.signals[:, rows].T.astype(np.float64).round(4).tolist()
         ]
 
 

@@ -14,7 +14,7 @@ from engine.detectors.calibration_kernels import (
     calibrate,
 )
 from engine.detectors.hush_kernels import hush_rows
-from engine.detectors.protocol import Scorer, Scores
+from engine.detectors.protocol import SCORE_ROWS, Scorer, Scores
 from engine.errors import StateError
 from engine.series.reserved import SlotArrays
 from engine.series.snapshot import Table
@@ -153,7 +153,7 @@ class CalibratedDetector:
         share: float = 1.0,
     ) -> Scores:
         """Score a block of samples, then learn them (see `Detector.score` and `Calibration`)."""
-        scores = np.empty((5, len(slot)))
+        scores = np.full((SCORE_ROWS, len(slot)), np.nan)
         signals = np.zeros((len(self.signals), len(slot)), np.float32)
         failures = self.scorer.score(slot, ts, value, scores, signals)
         self._calibration.apply(slot, ts, scores, share)

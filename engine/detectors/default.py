@@ -38,6 +38,7 @@ class DefaultScorer(SlotState):
     name: Final = "default"
     version: Final = 3
     signals: Final = ("range", "daily rhythm", "level", "spread", "step")
+    default_boundary: Final = (0.5, 3.0)
 
     def __init__(self) -> None:
         super().__init__(_EMPTY)

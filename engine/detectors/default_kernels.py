@@ -23,7 +23,7 @@ from engine.detectors.channel_kernels import (
     observe,
     tame,
 )
-from engine.detectors.protocol import NOT_JUDGED
+from engine.detectors.protocol import DEVIATION, NOT_JUDGED
 from engine.detectors.rhythm_kernels import BIN_NS, end_visit, rhythm_at
 from engine.kernels.jit import in_place
 
@@ -165,11 +165,11 @@ def learn_rhythm(
 
 @in_place
 def deviation_in_spreads(row: NDArray[np.float64], channel: int, value: float) -> float:
-    """Distance from the channel's level in spreads, at most STATE_LIMIT."""
-    distance = abs(value - row[channel * CHANNEL_WIDTH + LEVEL])
+    """Distance from the channel's level in spreads, within STATE_LIMIT."""
+    distance = value - row[channel * CHANNEL_WIDTH + LEVEL]
     spread = row[channel * CHANNEL_WIDTH + SPREAD]
-    if distance >= STATE_LIMIT * spread:
-        return STATE_LIMIT if distance > 0.0 else 0.0
+    if abs(distance) >= STATE_LIMIT * spread:
+        return math.copysign(STATE_LIMIT, distance) if distance != 0.0 else 0.0
     return distance / spread
 
 
@@ -194,8 +194,8 @@ def watch(
     ts: int,
     watched: float,
     signals: NDArray[np.float32],
-) -> tuple[float, float, float, float]:
-    """Score a quantity and learn it: onset, expected, lower, upper; fills `signals`."""
+) -> tuple[float, float, float, float, float]:
+    """Score a quantity and learn it: onset, expected, lower, upper, deviation; fills `signals`."""
     warm = tallies[VALUE] >= WARM_UP_ROWS
     spread = row[VALUE * CHANNEL_WIDTH + SPREAD]
     period = ts // BIN_NS
@@ -213,7 +213,7 @@ def watch(
         expected = row[VALUE * CHANNEL_WIDTH + LEVEL]
         lower, upper = low_of(row, VALUE), high_of(row, VALUE)
         deviation = deviation_in_spreads(row, VALUE, watched)
-    pace = watch_state(row, tallies, deviation) if warm else 1.0
+    pace = watch_state(row, tallies, abs(deviation)) if warm else 1.0
     tamed = tame(row, tallies, VALUE, watched)
     learn_rhythm(row, rhythm, visits, period, tamed, spread)
     signals[VALUE] = observe(row, tallies, VALUE, watched, pace)
@@ -228,8 +228,8 @@ def watch(
     score = total / (1.0 + DAMPING * row[LOUDNESS])
     row[LOUDNESS] += LOUDNESS_WEIGHT * (total - row[LOUDNESS])
     if not warm:
-        return NOT_JUDGED, np.nan, np.nan, np.nan
-    return score, expected, lower, upper
+        return NOT_JUDGED, np.nan, np.nan, np.nan, np.nan
+    return score, expected, lower, upper, deviation
 
 
 @in_place
@@ -274,8 +274,8 @@ def score_row(
     ts: int,
     value: float,
     signals: NDArray[np.float32],
-) -> tuple[float, float, float, float]:
-    """Score one sample of one series and learn it: onset, expected, lower, upper.
+) -> tuple[float, float, float, float, float]:
+    """Score one sample of one series and learn it: onset, expected, lower, upper, deviation.
 
     The onset is raw; NOT_JUDGED while warming up and for the first after a counter's reset.
     """
@@ -289,19 +289,20 @@ def score_row(
         clear_slot(row, tallies, rhythm, visits)
     row[PREVIOUS_VALUE] = offset
     if not is_counter(row[CLIMB]):
-        onset, expected, lower, upper = watch(
+        onset, expected, lower, upper, deviation = watch(
             row, tallies, rhythm, visits, last_ts, ts, offset, signals
         )
         shift = row[ORIGIN]
-        return onset, shift + expected, shift + lower, shift + upper
+        return onset, shift + expected, shift + lower, shift + upper, deviation
     seconds = (ts - last_ts) * 1e-9
     if step < 0.0 or seconds <= 0.0 or step > LARGEST * seconds:
-        return NOT_JUDGED, np.nan, np.nan, np.nan
-    onset, expected, lower, upper = watch(
+        return NOT_JUDGED, np.nan, np.nan, np.nan, np.nan
+    onset, expected, lower, upper, deviation = watch(
         row, tallies, rhythm, visits, last_ts, ts, step / seconds, signals
     )
     shift = row[ORIGIN] + previous
-    return onset, shift + seconds * expected, shift + seconds * lower, shift + seconds * upper
+    expected, lower, upper = seconds * expected, seconds * lower, seconds * upper
+    return onset, shift + expected, shift + lower, shift + upper, deviation
 
 
 @in_place
@@ -338,7 +339,7 @@ def score_rows(
         scores[1, i] = 0.0
         scores[2, i] = scores[3, i] = scores[4, i] = np.nan
         if abs(value[i]) <= LARGEST:
-            onset, expected, lower, upper = score_row(
+            onset, expected, lower, upper, deviation = score_row(
                 rows[s],
                 tallies[s],
                 rhythm[s],
@@ -353,3 +354,4 @@ def score_rows(
             if onset >= 0.0:
                 scores[1, i] = max(rows[s, STATE], 0.0)
             scores[2, i], scores[3, i], scores[4, i] = expected, lower, upper
+            scores[DEVIATION, i] = deviation

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.detectors.protocol import Scores
+from engine.detectors.protocol import SCORE_ROWS, Scores
 from engine.errors import StateError
 from engine.kernels.jit import in_place
 from engine.series.reserved import SlotArrays
@@ -60,7 +60,7 @@ def score_ewma(
     weight, threshold, initial_variance : float
     quiet : int
         Samples of a series that get no score, at least 1.
-    scores : float64[5, n]
+    scores : float64[>= 5, n]
         Out: onset, state, expected, lower, upper.
     """
     for row in range(len(slot)):
@@ -148,7 +148,7 @@ class EwmaDetector:
         """Score a block of samples, then learn them (see `Detector.score`)."""
         params, state = self._params, self._state
         deviation = params.initial_deviation
-        scores = np.empty((5, len(slot)))
+        scores = np.full((SCORE_ROWS, len(slot)), np.nan)
         score_ewma(
             slot,
             value,

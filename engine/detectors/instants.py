@@ -127,7 +127,8 @@ def gather(
             row = order[k]
             s = slot[row]
             newest = max(newest, ts[row])
-            latest[s] = values[row]
+            for column in range(values.shape[1]):
+                latest[s, column] = values[row, column]
             latest_ts[s] = ts[row]
             latest_row[s] = row
         own = group_of_slot[slot[order[first[i]]]]
@@ -141,7 +142,8 @@ def gather(
             member_out[written] = number
             slot_out[written] = s
             row_out[written] = latest_row[s]
-            values_out[written] = latest[s]
+            for column in range(values.shape[1]):
+                values_out[written, column] = latest[s, column]
             written += 1
         for k in range(first[i], first[i + 1]):
             latest_row[slot[order[k]]] = -1

@@ -11,6 +11,10 @@ from engine.series.snapshot import Table
 SCORE_KINDS = ("onset", "state", "expected", "lower", "upper")
 """Rows of a block of scores, in this order."""
 
+DEVIATION = len(SCORE_KINDS)
+SCORE_ROWS = DEVIATION + 1
+"""One row more holds each sample's distance from what was expected, see `Scores`."""
+
 NOT_JUDGED = -1.0
 """Raw onset of a sample that gets no verdict: warming up, no number, first after a reset."""
 
@@ -52,6 +56,9 @@ class Scores:
     signals : float32[k, n]
         How much each of the detector's signals contributed to the onset before it was hushed, in
         the order of `Detector.signals`; the scale is the detector's own.
+    deviation : float64[n]
+        Signed distance from what was expected in usual deviations, which joint scores are made of;
+        NaN while unknown, and for detectors that do not say.
     failures : tuple of Failure
         Samples that became dead letters; their scores are NaN.
     """
@@ -62,12 +69,13 @@ class Scores:
     lower: NDArray[np.float64]
     upper: NDArray[np.float64]
     signals: NDArray[np.float32]
+    deviation: NDArray[np.float64]
     failures: tuple[Failure, ...] = ()
 
     @classmethod
     def empty(cls, signals: int, rows: int = 0) -> "Scores":
         """Scores to be filled in."""
-        return cls.of(np.empty((len(SCORE_KINDS), rows)), np.zeros((signals, rows), np.float32))
+        return cls.of(np.empty((SCORE_ROWS, rows)), np.zeros((signals, rows), np.float32))
 
     @classmethod
     def of(
@@ -76,9 +84,21 @@ class Scores:
         signals: NDArray[np.float32],
         failures: tuple[Failure, ...] = (),
     ) -> "Scores":
-        """Scores in rows of one array, in the order of `SCORE_KINDS`."""
-        onset, state, expected, lower, upper = scores
-        return cls(onset, state, expected, lower, upper, signals, failures)
+        """Scores in the SCORE_ROWS rows of one array, in the order of `SCORE_KINDS`."""
+        onset, state, expected, lower, upper, deviation = scores
+        return cls(onset, state, expected, lower, upper, signals, deviation, failures)
+
+    def take(self, rows: NDArray[np.int64]) -> "Scores":
+        """The scores of some rows, without failures."""
+        return Scores(
+            self.onset[rows],
+            self.state[rows],
+            self.expected[rows],
+            self.lower[rows],
+            self.upper[rows],
+            self.signals[:, rows],
+            self.deviation[rows],
+        )
 
 
 class Scorer(Protocol):
@@ -95,6 +115,13 @@ class Scorer(Protocol):
     @property
     def signals(self) -> tuple[str, ...]:
         """What it looks at, as names of `engine.detectors.signals`; may be empty."""
+
+    @property
+    def default_boundary(self) -> tuple[float, float]:
+        """Raw onset and raw state that count as 1.0 before the shard's own scores say more.
+
+        Infinite where the scale of the scores is not known beforehand: no alarms until then.
+        """
 
     def tables(self) -> list[Table]:
         """Live state by slot; scoring samples changes only rows of their slots."""
@@ -128,10 +155,10 @@ class Scorer(Protocol):
         ----------
         slot, ts, value
             As of `Detector.score`.
-        scores : float64[5, n]
+        scores : float64[SCORE_ROWS, n]
             Filled, in the order of `SCORE_KINDS`: the raw onset, at least 0, or NOT_JUDGED (such
-            rows have no state either); the raw state, at least 0; what was expected, or NaN.
-            Failures are NOT_JUDGED.
+            rows have no state either); the raw state, at least 0; what was expected, or NaN; the
+            deviation (NaN at first). Failures are NOT_JUDGED.
         signals : float32[k, n]
             Filled, see `Scores`; zeros at first.
         """

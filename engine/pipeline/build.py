@@ -6,16 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from engine.config.positions import load_yaml, value_position_of
 from engine.config.schema import Config, DetectorConfig, RuleOptions
-from engine.detectors.default import default_detector
-from engine.detectors.ewma import EwmaDetector, EwmaParams
-from engine.detectors.protocol import Detector
 from engine.errors import ConfigError, Problem
+from engine.pipeline.detector_kinds import maker_of, mistake_in
 from engine.pipeline.plan import DetectorSpec, FlowPlan
 from engine.promql.leaf import Comparison
 from engine.promql.parse import Language
@@ -26,28 +23,6 @@ from engine.rules.plan import ON_ABSENT, Options, plan_rules
 from engine.rules.reads import comparison_of
 from engine.rules.rule_expression import parse_rule_expression
 from engine.rules.templates import External
-
-
-class NoParams(msgspec.Struct, forbid_unknown_fields=True):
-    """Of a detector that takes none."""
-
-
-@dataclass(frozen=True, slots=True)
-class DetectorKind:
-    """A detector: what parameters it takes and how it is made of an entry and these."""
-
-    params: type[msgspec.Struct]
-    make: Callable[[DetectorConfig, Any], Detector]
-
-
-DETECTORS = {
-    "default": DetectorKind(
-        NoParams,
-        lambda entry, _: default_detector(false_alarms_per_day=entry.false_alarms_per_day),
-    ),
-    "ewma": DetectorKind(EwmaParams, lambda _, params: EwmaDetector(params)),
-}
-"""Detectors by the name that the configuration calls them."""
 
 ANOMALY_EXIT = "anomaly_state > 0.5"
 """What keeps the bundled anomaly alerts firing: the state's exit level."""
@@ -145,14 +120,13 @@ def _unknown_names(config: Config, groups: Sequence[RuleGroup]) -> list[Problem]
             message = "its expression is no comparison with a number: there is no value to leave by"
             problems.append(Problem(*place, message))
     for number, entry in enumerate(config.detectors):
-        if entry.use not in DETECTORS:
-            message = f"there is no detector {entry.use}; write {' or '.join(sorted(DETECTORS))}"
-            problems.append(Problem(*places("detectors", number, "use"), message))
+        mistake = mistake_in(entry)
+        if mistake is not None:
+            place = places("detectors", number, mistake.key)
+            problems.append(Problem(*place, mistake.message))
         elif any(entry == other for other in config.detectors[:number]):
             message = "stands twice; one of the two is enough"
             problems.append(Problem(*places("detectors", number, "use"), message))
-        else:
-            problems += _wrong_params(entry, places("detectors", number, "params"))
     return problems
 
 
@@ -164,18 +138,6 @@ def _compares(groups: Sequence[RuleGroup], alert: str) -> bool:
         for rule in group.rules
         if isinstance(rule, AlertRule) and rule.name == alert
     )
-
-
-def _wrong_params(entry: DetectorConfig, place: tuple[str, int, int]) -> list[Problem]:
-    """What is wrong with a detector's parameters."""
-    kind = DETECTORS[entry.use]
-    try:
-        msgspec.convert(entry.params, kind.params)
-    except msgspec.ValidationError as error:
-        known = ", ".join(kind.params.__struct_fields__)
-        takes = f"takes {known}" if known else "takes no parameters; leave `params` out"
-        return [Problem(*place, f"the detector {entry.use} {takes}: {error}")]
-    return []
 
 
 def _places(config: Config) -> Callable[[str, int | str, int | str], tuple[str, int, int]]:
@@ -236,8 +198,7 @@ def detector_specs(config: Config) -> tuple[DetectorSpec, ...]:
 
 
 def _detector_spec(number: int, entry: DetectorConfig) -> DetectorSpec:
-    kind = DETECTORS[entry.use]
-    params = msgspec.convert(entry.params, kind.params)
+    make = maker_of(entry)
     # All that the scores depend on: a change restarts the warm-up.
     said = msgspec.json.encode(
         [entry.use, entry.match, entry.false_alarms_per_day, dict(entry.params), entry.entity]
@@ -245,9 +206,11 @@ def _detector_spec(number: int, entry: DetectorConfig) -> DetectorSpec:
     return DetectorSpec(
         number=number,
         name=entry.use,
-        identity=f"{entry.use}-{kind.make(entry, params).version}-{sha256(said).hexdigest()[:12]}",
+        identity=f"{entry.use}-{make().version}-{sha256(said).hexdigest()[:12]}",
+        match=entry.match,
         selector=parse_selector(entry.match),
-        make=lambda: kind.make(entry, params),
+        make=make,
         lookback_ns=entry.lookback_ns,
+        false_alarms_per_day=entry.false_alarms_per_day,
         entity=entry.entity,
     )

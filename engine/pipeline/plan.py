@@ -29,10 +29,12 @@ class DetectorSpec:
     number: int
     name: str
     identity: str
+    match: str
     selector: Selector
     make: Callable[[], Detector]
     lookback_ns: int | None
-    entity: tuple[str, ...]
+    false_alarms_per_day: float
+    entity: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,23 +71,34 @@ class FlowPlan:
         )
 
     @property
+    def placement(self) -> str:
+        """What decides which series live together, as text; empty where none do."""
+        return "; ".join(
+            f"[{', '.join(spec.entity)}] of {spec.match}" for spec in self.detectors if spec.entity
+        )
+
+    @property
     def has_entities(self) -> bool:
         """Whether series live together with the others of their entity."""
         return any(spec.entity for spec in self.detectors)
 
     def entity_of(self, series: Series) -> Labels | None:
-        """Labels of the entity that a series lives with: the first matching detector's that has
-        one; None if there is none or a label of it is missing."""
+        """Labels of the entity that a series lives with.
+
+        It is that of the first matching detector with an entity whose labels the series has.
+        """
         labels = dict(series.labels)
         for spec in self.detectors:
-            if spec.entity and all(name in labels for name in spec.entity):
-                if series.name not in ENGINE_MADE and spec.selector.matches(series.name, labels):
-                    return tuple((name, labels[name]) for name in spec.entity)
+            has_all = all(name in labels for name in spec.entity)
+            if spec.entity and has_all and spec.selector.matches(series.name, labels):
+                return tuple((name, labels[name]) for name in spec.entity)
         return None
 
     def place_of(self, series: Series) -> int | None:
         """Fingerprint of a series' entity, which decides its shard."""
-        entity = self.entity_of(series) if self.has_entities else None
+        if series.name in ENGINE_MADE or not self.has_entities:
+            return None
+        entity = self.entity_of(series)
         return None if entity is None else fingerprint_of(entity)
 
     def detectors_of(self, series: Series) -> int:

@@ -219,7 +219,13 @@ def prepared(
     journal = Journal(None)
     if run.stateful:
         folder = Path(config.state.dir)
-        state = StateFolder(folder, shards=plan.shards, lanes=LANES, parts=part_names(plan.shards))
+        state = StateFolder(
+            folder,
+            shards=plan.shards,
+            lanes=LANES,
+            entities=plan.placement,
+            parts=part_names(plan.shards),
+        )
         every = max(1, round(config.state.checkpoint_ns / config.state.epoch_ns))
         checkpoints = CheckpointPlan(state.run, every, state.checkpoints)
         journal = Journal(folder / JOURNAL_FILE)

@@ -9,15 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.clock import elapsed_ns
+from engine.detectors.instants import INSTANT_NS
 from engine.events import DeadLetter, Reason, ScoreBlock, native_row
+from engine.pipeline.entity_watch import EntityWatch
+from engine.pipeline.made import with_samples
 from engine.pipeline.plan import FlowPlan
-from engine.pipeline.watch import Watch, Watched
+from engine.pipeline.score_streams import ScoreStreams, Watched
+from engine.pipeline.watch import Watch
 from engine.rules.leaves import RAW, Leaves
 from engine.rules.queries import Announced, Closed, Found, LeafRows
 from engine.series.columns import Columns
 from engine.series.deltas import Deltas
 from engine.series.identity import Series
-from engine.series.order import ordered
+from engine.series.order import Rows, ordered
 from engine.series.pending import Pending
 from engine.series.pieces import Definition, Piece, begun_by_detector
 from engine.series.slots import PackedSeries, SlotTable
@@ -78,6 +82,8 @@ class SeriesShard:
             plan.rules.queries, plan.rules.lanes_of, samples_max=plan.limits.window_samples
         )
         self.watches = [Watch(spec, plan) for spec in plan.detectors]
+        self.entities = [EntityWatch(item, plan) for item in self.watches if item.spec.entity]
+        self._scored: list[Watch | EntityWatch] = [*self.watches, *self.entities]
         self._snapshots = Snapshots()
         # The limit is the whole flow's; a shard has its part of it.
         self._rate = DeadLetterRate(ceil(plan.limits.dead_letters_per_second / plan.shards))
@@ -99,7 +105,7 @@ class SeriesShard:
             self.watermark.update(piece.progress)
             caught_up = caught_up or piece.progress.caught_up or piece.progress.ended
         self._gathered += len(pieces)
-        watermark = self.watermark.advance()
+        watermark = self._reached()
         if watermark in (self._handled, NOT_YET):
             return output
         # All shards get a piece of every batch, so that they close their ticks together.
@@ -110,24 +116,31 @@ class SeriesShard:
     def finish(self) -> ShardOutput:
         """Handle all that the watermark has passed, at the end of the input."""
         output = ShardOutput()
-        watermark = self.watermark.advance()
+        watermark = self._reached()
         if watermark not in (self._handled, NOT_YET):
             self._handle_through(watermark, output)
         return output
+
+    def _reached(self) -> int:
+        """How far event time can be handled: entities are judged by whole instants."""
+        watermark = self.watermark.advance()
+        if not self.entities or watermark == NOT_YET or all(self.watermark.ended):
+            return watermark
+        return watermark // INSTANT_NS * INSTANT_NS
 
     def state(self) -> tuple[dict[str, NDArray[Any] | SnapshotArray], Any]:
         """All state of this moment, whatever follows: arrays and plain values.
 
         What has a row for each series is a snapshot, to be read once; the rest is copied.
         """
-        tables = {watch.key: watch.tables() for watch in self.watches}
+        tables = {scored.key: scored.tables() for scored in self._scored}
         tables |= {"deltas": [Table(self.deltas.arrays())], "leaves": self.leaves.tables()}
         arrays: dict[str, NDArray[Any] | SnapshotArray] = {
             f"pending|{key}": array for key, array in self.pending.arrays().items()
         }
         arrays |= self._snapshots.take(tables)
-        for watch in self.watches:
-            arrays |= {f"{watch.key}|{key}": array for key, array in watch.arrays().items()}
+        for part in self._scored:
+            arrays |= {f"{part.key}|{key}": array for key, array in part.arrays().items()}
         arrays["series"] = self.slots.series.packed()
         # Encoded at once, since what it holds goes on changing.
         meta = {
@@ -138,7 +151,7 @@ class SeriesShard:
             "handled": self._handled,
             "begun": self._begun,
             "leaves": self.leaves.meta(),
-            "watches": [watch.key for watch in self.watches],
+            "watches": [part.key for part in self._scored],
         }
         return arrays, msgspec.Raw(msgspec.msgpack.encode(meta))
 
@@ -156,7 +169,8 @@ class SeriesShard:
         series = PackedSeries.unpacked(arrays["series"], meta["series"])
         # A limit that was lowered meanwhile refuses new series; those that are watched stay.
         self.slots.limit = max(self.slots.limit, len(series))
-        self._add(series, {item.fingerprint: self.plan.detectors_of(item) for item in series})
+        detectors = {item.fingerprint: self.plan.detectors_of(item) for item in series}
+        self._add(series, detectors)
         for number, name in enumerate(self.plan.partitions):
             self.watermark.claims[number] = meta["claims"].get(name, NOT_YET)
             self.watermark.newest[number] = meta["newest"].get(name, NOT_YET)
@@ -166,7 +180,7 @@ class SeriesShard:
         self._begun = meta["begun"] if meta["begun"] == NOT_YET else self._handled + 1
         self.deltas.restore(part("deltas"))
         self.leaves.restore(part("leaves"), meta["leaves"])
-        for watch in self.watches:
+        for watch in self._scored:
             if watch.key in meta["watches"]:
                 watch.restore(part(watch.key))
         self._restore_pending(part("pending"))
@@ -182,10 +196,12 @@ class SeriesShard:
     def _define(self, definitions: list[Definition]) -> None:
         if not definitions:
             return
-        refused = self._add(
-            [definition.series for definition in definitions],
-            {item.series.fingerprint: item.detectors for item in definitions},
-        )
+        series = [definition.series for definition in definitions]
+        detectors = {item.series.fingerprint: item.detectors for item in definitions}
+        # What is made of an entity gets its slots before the entity's series do.
+        made = {item: None for entity in self.entities for item in entity.wanted(series, detectors)}
+        detectors |= {item.fingerprint: 0 for item in made}
+        refused = self._add([*made, *series], detectors)
         refused_fingerprints = {series.fingerprint for series in refused}
         begun = begun_by_detector(
             [item for item in definitions if item.series.fingerprint not in refused_fingerprints]
@@ -201,13 +217,15 @@ class SeriesShard:
             return refused
         slots = np.arange(first_slot, first_slot + len(new), dtype=np.int32)
         lookback = np.full(len(new), self.plan.lookback_ns, np.int64)
+        bits = [detectors[item.fingerprint] for item in new]
         for watch in self.watches:
-            bits = [detectors[item.fingerprint] for item in new]
             watch.grow(bits, lookback, self.slots.limit)
+        for entity in self.entities:
+            entity.grow(first_slot, new, bits, self.slots.limit)
         self.leaves.grow(lookback, self.slots.limit)
         self.leaves.add(RAW, slots, new)
-        for watch in self.watches:
-            for stream, stream_slots, series in watch.series_of(slots, new, self.leaves.wants):
+        for scored in self._scored:
+            for stream, stream_slots, series in scored.series_of(slots, new, self.leaves.wants):
                 self.leaves.add(stream, stream_slots, series)
         return refused
 
@@ -301,14 +319,37 @@ class SeriesShard:
             emitted = watch.emitted(watched, self.slots.series, self.plan.emit)
             if len(emitted):
                 output.scores.append(emitted)
+        for entity in self.entities:
+            rows, values = self._judge(entity, rows, values, found, output)
         output.detector_ns += elapsed_ns() - began_ns
         self.leaves.is_read = self._snapshots.are_read
         results = self.leaves.evaluate(rows, values, watermark)
         self._close(watermark, results, found, output)
-        for watch, watched in zip(self.watches, found, strict=True):
-            watch.remember_alarms(watched)
+        for scored, watched in zip(self._scored, found, strict=True):
+            scored.remember_alarms(watched)
         self._handled = watermark
         self._gathered = 0
+
+    def _judge(
+        self,
+        entity: EntityWatch,
+        rows: Rows,
+        values: dict[str, NDArray[np.float64]],
+        found: list[Watched],
+        output: ShardOutput,
+    ) -> tuple[Rows, dict[str, NDArray[np.float64]]]:
+        """Judge entities; give the block with the samples that are made of them."""
+        judged = entity.judge(found[self.watches.index(entity.watch)])
+        emitted = entity.emitted(judged, self.slots.series, self.plan.emit)
+        if len(emitted):
+            output.scores.append(emitted)
+        output.count("left_out_of_entities", entity.taken_left_out())
+        made = entity.made(judged)
+        self._snapshots.keep(np.unique(made.slot))
+        rows, values, place = with_samples(rows, values, made, RAW)
+        watched = entity.placed(judged, rows, place)
+        found.append(watched)
+        return rows, values | watched.streams
 
     def _close(
         self,
@@ -329,18 +370,18 @@ class SeriesShard:
         """Give a query's results; anomalies come with what they were about."""
         context = None
         kind = None
-        for watch, watched in zip(self.watches, found, strict=True):
-            kind = watch.kind_of(result.stream)
+        for scored, watched in zip(self._scored, found, strict=True):
+            kind = scored.kind_of(result.stream)
             if kind is not None:
-                context = watch.context(watched, result)
+                context = scored.context(watched, result)
                 break
-        announced = self._announce(result, None if kind is None else (watch, kind))
+        announced = self._announce(result, None if kind is None else (scored, kind))
         return LeafRows(
             self.number, result.interval_ns, result.pair, result.tick, result.value, announced,
             context,
         )  # fmt: skip
 
-    def _announce(self, result: Found, made: tuple[Watch, str] | None) -> Announced:
+    def _announce(self, result: Found, made: tuple[ScoreStreams, str] | None) -> Announced:
         """Say what pairs are that occur for the first time; `made` makes series of their slots'."""
         if len(self._announced) < self.leaves.pairs:
             room = np.zeros(2 * self.leaves.pairs, np.bool_)
@@ -353,6 +394,6 @@ class SeriesShard:
         self._announced[pair] = True
         series = [self.slots.series[slot] for slot in result.slot[new][place].tolist()]
         if made is not None:
-            watch, kind = made
-            series = [watch.series(kind, item) for item in series]
+            scored, kind = made
+            series = [scored.series(kind, item) for item in series]
         return Announced(pair, result.query[new][place], [item.all_labels for item in series])

@@ -133,7 +133,7 @@ class StateFolder:
         if found.entities != wanted.entities:
             raise StateError(
                 f"state folder {self.folder} was made with another `entity` in the detectors "
-                f"({found.entities or 'none'}): series would have to move between shards; take that "
+                f"({found.entities or 'none'}): series would have to move between shards; take it "
                 "back, or start anew with another state.dir"
             )
 

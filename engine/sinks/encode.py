@@ -58,7 +58,7 @@ def score_records(block: ScoreBlock) -> Iterator[Record]:
     subjects = [_Subject(series) for series in block.series]
     columns = [_numbers(getattr(block, name)) for name in _NUMBERS]
     times = rfc3339(block.ts)
-    signals = block.contributions()
+    signals = block.contributions(np.arange(len(block)))
     rows = zip(block.index.tolist(), block.ts.tolist(), times, *columns, signals, strict=True)
     for index, ts, time, value, onset, state, expected, lower, upper, contributed in rows:
         subject = subjects[index]

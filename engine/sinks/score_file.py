@@ -1,7 +1,6 @@
 """Scores as one Parquet file, gathered as parts while the flow runs."""
 
 from collections import deque
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -142,10 +141,9 @@ def _signals(block: ScoreBlock) -> list[str | None]:
     """What contributed to the onset of each anomalous row, as JSON text."""
     anomalous = (block.onset > 1) | (block.state > 1)
     texts: list[str | None] = [None] * len(block)
-    if block.signal_names:
+    if block.signal_names or block.drivers is not None:
         rows = np.flatnonzero(anomalous)
-        some = replace(block, ts=block.ts[rows], signals=block.signals[:, rows])
-        for row, parts in zip(rows.tolist(), some.contributions(), strict=True):
+        for row, parts in zip(rows.tolist(), block.contributions(rows), strict=True):
             texts[row] = msgspec.json.encode(parts).decode()
     return texts
 

@@ -3,9 +3,12 @@
 import math
 from pathlib import Path
 
+import naive_nab as naive
 import numpy as np
 import pytest
 from benchmark_modules import benchmark_module
+from hypothesis import given
+from hypothesis import strategies as st
 
 CORPUS = Path(__file__).resolve().parents[3] / "shared" / "data" / "nab"
 
@@ -86,6 +89,66 @@ def test_synthetic_detectors_get_the_golden_scores(corpus, detector):
         assert result.oracle == pytest.approx(score, rel=1e-9, abs=1e-9)
         assert result.threshold == pytest.approx(threshold, rel=1e-12)
         assert result.frozen == pytest.approx(fixed, rel=1e-9, abs=1e-9)
+
+
+def test_raw_scores_of_categories_are_the_golden_ones(corpus):
+    golden = {
+        "artificialNoAnomaly": -3.85,
+        "artificialWithAnomaly": 0.6239831814248,
+        "realAWSCloudwatch": -14.8134650378855,
+        "realAdExchange": -13.1568453009043,
+        "realKnownCause": -10.4596114039394,
+        "realTraffic": -10.8011525737165,
+        "realTweets": -9.9715631636114,
+    }
+    raw = dict.fromkeys(golden, 0.0)
+    for r in corpus:
+        scores = (np.arange(len(r.ts)) % 500 == 0).astype(float)
+        raw[r.category] += nab.file_steps(r, scores, STANDARD).at(1.0)
+    assert raw == pytest.approx(golden, rel=1e-9)
+
+
+@st.composite
+def small_corpus(draw):
+    """Three files of two categories, some with windows, some of them partly in probation."""
+    corpus, scores = [], {}
+    for number in range(3):
+        rows = draw(st.integers(30, 60))
+        edges = sorted(draw(st.lists(st.integers(1, rows - 2), max_size=6, unique=True)))
+        windows = tuple((a, b) for a, b in zip(edges[::2], edges[1::2], strict=False))
+        recording = _recording(rows, windows, name=f"{'ab'[number % 2]}/{number}.csv")
+        corpus.append(recording)
+        values = draw(st.lists(st.integers(0, 8), min_size=rows, max_size=rows))
+        scores[recording.name] = np.array(values) / 8
+    return corpus, scores
+
+
+@given(small_corpus())
+def test_sweep_and_fixed_threshold_equal_their_twins(files):
+    corpus, scores = files
+    for profile in nab.PROFILES:
+        parts = [nab.file_steps(r, scores[r.name], profile) for r in corpus]
+        whole = nab.join_steps(parts)
+        threshold, raw = nab.best_threshold(whole)
+        naive_threshold, naive_raw = naive.sweep(corpus, scores, profile)
+        assert raw == pytest.approx(naive_raw, rel=1e-9, abs=1e-9)
+        if threshold != naive_threshold:  # a tie but for rounding
+            assert whole.at(naive_threshold) == pytest.approx(raw, rel=1e-9, abs=1e-9)
+        for fixed in (0.5, 0.3):
+            expected = math.fsum(naive.raw_score(r, scores[r.name], profile, fixed) for r in corpus)
+            assert whole.at(fixed) == pytest.approx(expected, rel=1e-9, abs=1e-9)
+
+
+def test_a_category_that_is_left_out_does_not_choose_its_threshold():
+    loud, quiet = (_recording(100, ((40, 59),), name=f"{name}/x.csv") for name in "ab")
+    scores = {quiet.name: np.zeros(100), loud.name: np.zeros(100)}
+    scores[loud.name][40] = 0.9
+    scores[quiet.name][40] = 0.4
+    scores[quiet.name][20:30] = 0.2
+    standard = nab.score_corpus([loud, quiet], scores, 0.4)[0]
+    assert (standard.oracle, standard.threshold) == (100.0, 0.4)
+    # At 0.4 `a` is found; at 0.9, chosen on it, `b` is not.
+    assert standard.leave_one_out == pytest.approx(50.0)
 
 
 def test_corpus_is_whole(corpus):

@@ -111,7 +111,7 @@ def test_a_configurations_rules_and_names_are_checked_with_it(capsys):
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ("{weigth: 0.1}", "the detector ewma takes weight, threshold, initial_deviation: "),
+        ("{weigth: 0.1}", "the detector ewma has no parameter weigth; did you mean weight?"),
         ("{weight: 2}", "Expected `float` <= 1.0"),
     ],
 )
@@ -125,7 +125,7 @@ def test_wrong_parameters_of_a_detector_are_named(capsys, params, message):
 
 def test_parameters_of_the_default_detector_are_refused(capsys):
     config = write("c.yaml", "detectors: [{params: {weight: 1}}]\n")
-    assert "the detector default takes no parameters" in check(capsys, config)[1][0]
+    assert "the detector default has no parameter weight; it takes none" in check(capsys, config)[1][0]
 
 
 def test_all_files_are_checked_at_once(capsys):

@@ -68,7 +68,6 @@ state: {shards: 5000}
         ("- batch", "1:1: takes keys with values"),
         ("detectors:", "1:1: detectors: has no value"),
         ("detectors: [{}, 3]", "1:17: detectors[1]: takes keys with values"),
-        ("detectors: [{entity: [a]}]", "1:14: detectors[0]: `entity` isn't supported yet"),
         ("detectors: [{params: [1]}]", "1:22: detectors[0].params: takes keys with values"),
         ("detectors: [{lookback: 0}]", "1:24: detectors[0].lookback: must be more than 0"),
         ("models: [{model: a}]", "1:1: `models` isn't supported yet; remove it"),

@@ -81,7 +81,7 @@ def test_what_the_loader_takes_is_valid(validator, text):
         "limits: {message_size: 1Mb}",
         "detectors: {}",
         "detectors: [{false_alarms_per_day: 0}]",
-        "detectors: [{entity: [a]}]",
+        "detectors: [{entity: a}]",
         "sources: [{kafka: {brokers: a}}]",
         "sources: [{kafka: {brokers: a, topic: b, format: influxx}}]",
         "sources: [{kind: labels, recording: {path: a}}]",

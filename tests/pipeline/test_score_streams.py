@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.pipeline.watch import last_alarms, latest_alarms
+from engine.pipeline.score_streams import last_alarms, latest_alarms
 
 SLOTS = 4
 ONSETS = st.sampled_from([0.0, 1.0, 1.5, 7.0, np.nan])

@@ -1,0 +1,1 @@
+"""Accuracy of the detectors on labelled data, through the whole pipeline."""
