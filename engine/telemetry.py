@@ -50,6 +50,12 @@ class Telemetry:
         self.last_checkpoint = self._gauge(
             "last_checkpoint_seconds", "Wall time of the newest checkpoint."
         )
+        self.models_suspended = self._counter(
+            "models_suspended", "Series whose model failed too often to be asked again."
+        )
+        self.entity_series_left_out = self._counter(
+            "entity_series_left_out", "Series beyond those that an entity is judged by."
+        )
         self.detector_seconds = self._counter("detector_seconds", "Time spent in detectors.")
         self.watermark_delay = self._gauge(
             "watermark_delay_seconds", "Wall time minus the event time that is complete."

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from engine.events import Alert
 from engine.pipeline.plan import FlowPlan
-from engine.pipeline.series_shard import SeriesShard, ShardOutput
+from engine.pipeline.series_shard import SeriesShard
+from engine.pipeline.shard_output import ShardOutput
 from engine.rules.alerting import AlertEvaluation
 from engine.rules.plan import LANES
 from engine.series.pieces import Batch, split

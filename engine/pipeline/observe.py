@@ -9,7 +9,8 @@ import structlog
 
 from engine.clock import now_ns
 from engine.events import Alert, ScoreBlock
-from engine.pipeline.series_shard import SeriesShard, ShardOutput
+from engine.pipeline.series_shard import SeriesShard
+from engine.pipeline.shard_output import ShardOutput
 from engine.pipeline.steps import ToSink
 from engine.rules.lane import RuleLane
 from engine.series.watermark import NOT_YET
@@ -19,6 +20,7 @@ _SECOND_NS = 1_000_000_000
 _REFUSALS = {
     "limit": "more series than limits.series: the newest are refused",
     "late": "rows refused: the watermark had passed them before their partition was read",
+    "model_error": "samples that a detector's model could not score",
 }
 
 _log = structlog.get_logger()
@@ -108,6 +110,12 @@ class Observer:
             if counts.get(f"{reason}_rows"):
                 telemetry.dead_letters.labels(reason).inc(counts[f"{reason}_rows"])
                 _log.warning(text)
+        if counts.get("suspended_models"):
+            telemetry.models_suspended.inc(counts["suspended_models"])
+            _log.warning("models suspended: too many failures in a row, see model_error letters")
+        if counts.get("left_out_of_entities"):
+            telemetry.entity_series_left_out.inc(counts["left_out_of_entities"])
+            _log.warning("an entity has more series than are judged together; match fewer")
         telemetry.dead_letters_suppressed.inc(counts.get("suppressed_letters", 0))
         lost = shard.leaves.samples_lost
         telemetry.window_samples_lost.inc(lost - self._lost.get(shard.number, 0))

@@ -1,6 +1,5 @@
 """Stage 1: a series shard. It orders rows, scores them and evaluates the rules' leaves per tick."""
 
-from dataclasses import dataclass, field
 from math import ceil, sqrt
 from typing import Any
 
@@ -10,11 +9,12 @@ from numpy.typing import NDArray
 
 from engine.clock import elapsed_ns
 from engine.detectors.instants import INSTANT_NS
-from engine.events import DeadLetter, Reason, ScoreBlock, native_row
 from engine.pipeline.entity_watch import EntityWatch
 from engine.pipeline.made import with_samples
 from engine.pipeline.plan import FlowPlan
+from engine.pipeline.refusals import Refusals
 from engine.pipeline.score_streams import ScoreStreams, Watched
+from engine.pipeline.shard_output import ShardOutput
 from engine.pipeline.watch import Watch
 from engine.rules.leaves import RAW, Leaves
 from engine.rules.queries import Announced, Closed, Found, LeafRows
@@ -27,7 +27,6 @@ from engine.series.pieces import Definition, Piece, begun_by_detector
 from engine.series.slots import PackedSeries, SlotTable
 from engine.series.snapshot import SnapshotArray, Snapshots, Table
 from engine.series.watermark import NOT_YET, Watermark
-from engine.sources.intake import DeadLetterRate
 
 _READY_PIECES = 32
 """Pieces to gather while a source reads a backlog, since every handling has its price."""
@@ -40,26 +39,6 @@ def series_max(limit: int, shards: int) -> int:
     """A shard's part of the limit, with room for the chance of hashing (four deviations)."""
     mean = limit / shards
     return limit if shards == 1 else ceil(mean + 4 * sqrt(mean))
-
-
-@dataclass(slots=True)
-class ShardOutput:
-    """What a shard says after some pieces.
-
-    `closed` holds, for each rule lane, the leaves' results; `counts` what was noticed, by
-    name; `detector_ns` the time that detectors took.
-    """
-
-    closed: dict[int, Closed] = field(default_factory=dict)
-    scores: list[ScoreBlock] = field(default_factory=list)
-    dead_letters: list[DeadLetter] = field(default_factory=list)
-    counts: dict[str, int] = field(default_factory=dict)
-    detector_ns: int = 0
-
-    def count(self, name: str, number: int) -> None:
-        """Add to a count."""
-        if number:
-            self.counts[name] = self.counts.get(name, 0) + number
 
 
 class SeriesShard:
@@ -85,8 +64,7 @@ class SeriesShard:
         self.entities = [EntityWatch(item, plan) for item in self.watches if item.spec.entity]
         self._scored: list[Watch | EntityWatch] = [*self.watches, *self.entities]
         self._snapshots = Snapshots()
-        # The limit is the whole flow's; a shard has its part of it.
-        self._rate = DeadLetterRate(ceil(plan.limits.dead_letters_per_second / plan.shards))
+        self._refusals = Refusals(plan)
         self._handled = NOT_YET
         self._begun = NOT_YET
         self._gathered = 0
@@ -241,62 +219,11 @@ class SeriesShard:
             return
         good = known & ~late
         self.pending.add(slot[good], piece.columns.take(good))
-        self._refuse_series(piece, piece.columns.take(~known), output)
+        self._refusals.series(piece, piece.columns.take(~known), output)
         # A partition keeps its promises; only one that is new or has a new lateness gets here.
-        self._refuse_late(piece, slot[known & late], piece.columns.take(known & late), output)
-
-    def _refuse_series(self, piece: Piece, refused: Columns, output: ShardOutput) -> None:
-        """Reject rows of series beyond the limit."""
-        output.count("limit_rows", len(refused))
-        allowed = self._allowed(len(refused), output)
-        if not allowed:
-            return
-        detail = f"more than limits.series = {self.plan.limits.series} series"
-        # The text of a refused series is at hand only where it is first seen.
-        described = {item.series.fingerprint: item.series for item in piece.definitions}
-        for row, fingerprint in enumerate(refused.fingerprint[:allowed].tolist()):
-            series = described.get(fingerprint)
-            if series is not None:
-                self._reject(piece, series, refused, row, Reason.LIMIT, detail, output)
-
-    def _refuse_late(
-        self, piece: Piece, slot: NDArray[np.int32], refused: Columns, output: ShardOutput
-    ) -> None:
-        """Reject rows at or below the time that has been handled."""
-        output.count("late_rows", len(refused))
-        for row, number in enumerate(slot[: self._allowed(len(refused), output)].tolist()):
-            series = self.slots.series[number]
-            detail = "the watermark had passed it before its partition was read"
-            self._reject(piece, series, refused, row, Reason.LATE, detail, output)
-
-    def _allowed(self, wanted: int, output: ShardOutput) -> int:
-        """How many dead letters may be written now; the others are only counted."""
-        allowed = self._rate.allow(wanted)
-        output.count("suppressed_letters", wanted - allowed)
-        return allowed
-
-    def _reject(
-        self,
-        piece: Piece,
-        series: Series,
-        refused: Columns,
-        row: int,
-        reason: Reason,
-        detail: str,
-        output: ShardOutput,
-    ) -> None:
-        ts = int(refused.ts[row])
-        letter = DeadLetter(
-            source=self.plan.partitions[piece.progress.partition],
-            partition=piece.progress.partition,
-            offset=-1,
-            reason=reason,
-            detail=detail,
-            key=None,
-            value=native_row(series, ts, float(refused.value[row])),
-            ts=ts,
-        )
-        output.dead_letters.append(letter)
+        late &= known
+        rows = piece.columns.take(late)
+        self._refusals.late(piece, slot[late], rows, self.slots.series, output)
 
     def _handle_through(self, watermark: int, output: ShardOutput) -> None:
         """Handle all rows at or below the watermark and all ticks up to it."""
@@ -316,6 +243,7 @@ class SeriesShard:
             watched = watch.score(rows)
             found.append(watched)
             values |= watched.streams
+            self._refusals.failures(watch.spec.name, watched, self.slots.series, output)
             emitted = watch.emitted(watched, self.slots.series, self.plan.emit)
             if len(emitted):
                 output.scores.append(emitted)

@@ -12,7 +12,8 @@ from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
 from engine.clock import utc_after
 from engine.errors import StreamgaugeError
-from engine.pipeline.series_shard import SeriesShard, ShardOutput
+from engine.pipeline.series_shard import SeriesShard
+from engine.pipeline.shard_output import ShardOutput
 from engine.rules.lane import RuleLane
 from engine.rules.plan import LANES
 from engine.rules.queries import Closed
