@@ -10,7 +10,7 @@ from engine.detectors.instants import MEMBERS_MAX
 from engine.detectors.joint_kernels import TALLIES, rank_rows, score_instants
 from engine.detectors.moment_kernels import PAIRS, ROOM_ROWS
 from engine.detectors.slot_state import SlotState
-from engine.detectors.tail_kernels import FOLLOWED, TAIL_BINS
+from engine.detectors.surprise_kernels import FOLLOWED, TAIL_BINS
 
 _EMPTY: dict[str, NDArray[Any]] = {
     "moments": np.zeros(PAIRS, np.float32),

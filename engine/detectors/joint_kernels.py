@@ -21,7 +21,7 @@ from engine.detectors.moment_kernels import (
     refresh,
 )
 from engine.detectors.protocol import NOT_JUDGED
-from engine.detectors.tail_kernels import QUIET_SURPRISE, follow
+from engine.detectors.surprise_kernels import QUIET_SURPRISE, follow
 from engine.kernels.jit import in_place
 
 REFRESH_ROWS = 64

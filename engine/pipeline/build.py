@@ -12,7 +12,7 @@ import msgspec
 from engine.config.positions import load_yaml, value_position_of
 from engine.config.schema import Config, DetectorConfig, RuleOptions
 from engine.errors import ConfigError, Problem
-from engine.pipeline.detector_kinds import maker_of, mistake_in
+from engine.pipeline.detector_kinds import is_joint_only, judge_of, maker_of, mistake_in
 from engine.pipeline.plan import DetectorSpec, FlowPlan
 from engine.promql.leaf import Comparison
 from engine.promql.parse import Language
@@ -213,4 +213,6 @@ def _detector_spec(number: int, entry: DetectorConfig) -> DetectorSpec:
         lookback_ns=entry.lookback_ns,
         false_alarms_per_day=entry.false_alarms_per_day,
         entity=entry.entity,
+        make_judge=judge_of(entry),
+        is_joint_only=is_joint_only(entry),
     )

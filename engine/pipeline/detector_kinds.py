@@ -3,15 +3,18 @@
 import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
+from engine.config.durations import SECOND_NS
 from engine.config.schema import DetectorConfig
 from engine.detectors.calibrated import CalibratedDetector
 from engine.detectors.default import DefaultScorer
 from engine.detectors.ewma import EwmaDetector, EwmaParams
 from engine.detectors.protocol import Detector
+from engine.detectors.siblings import SiblingScorer
+from engine.pipeline.entity_judges import EntityJudge, JointJudge, RiverJudgeOfEntities
 
 RIVER_PREFIX = "river."
 """What a detector's name begins with that is a model of River, by dotted name."""
@@ -19,6 +22,23 @@ RIVER_PREFIX = "river."
 
 class NoParams(msgspec.Struct, forbid_unknown_fields=True):
     """Of a detector that takes none."""
+
+
+class PeersParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Parameters of `peers`.
+
+    Attributes
+    ----------
+    recent_s : float
+        How long a sibling's latest value takes part.
+    """
+
+    recent_s: Annotated[float, msgspec.Meta(gt=0)] = 300.0
+
+    @property
+    def recent_ns(self) -> int:
+        """The same in nanoseconds."""
+        return int(self.recent_s * SECOND_NS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +53,14 @@ class DetectorKind:
         Makes it of an entry and its parameters.
     joins : bool
         Whether it says how far samples deviate, which joint scores of entities are made of.
+    needs_entity : bool
+        Whether it compares the series of an entity.
     """
 
     params: type[msgspec.Struct]
     make: Callable[[DetectorConfig, Any], Detector]
     joins: bool = True
+    needs_entity: bool = False
 
 
 def _calibrated(make_scorer: Callable[[Any], Any]) -> Callable[[DetectorConfig, Any], Detector]:
@@ -51,6 +74,12 @@ def _calibrated(make_scorer: Callable[[Any], Any]) -> Callable[[DetectorConfig, 
 
 DETECTORS: Mapping[str, DetectorKind] = {
     "default": DetectorKind(NoParams, _calibrated(lambda _: DefaultScorer())),
+    "peers": DetectorKind(
+        PeersParams,
+        _calibrated(lambda params: SiblingScorer(params.recent_ns)),
+        joins=False,
+        needs_entity=True,
+    ),
     "ewma": DetectorKind(EwmaParams, lambda _, params: EwmaDetector(params), joins=False),
 }
 """Detectors by the name that the configuration calls them."""
@@ -84,9 +113,26 @@ def mistake_in(entry: DetectorConfig) -> Mistake | None:
         msgspec.convert(entry.params, kind.params)
     except msgspec.ValidationError as error:
         return Mistake("params", f"the detector {entry.use}: {error}")
-    if entry.entity and not kind.joins:
+    if kind.needs_entity and not entry.entity:
+        what = "`entity` must name the labels that siblings share, such as [job]"
+        return Mistake("use", f"the detector {entry.use}: {what}")
+    if entry.entity and not kind.joins and not kind.needs_entity:
         return Mistake("entity", f"the detector {entry.use} makes no joint scores; leave it out")
     return None
+
+
+def judge_of(entry: DetectorConfig) -> Callable[[], EntityJudge] | None:
+    """Give what makes the judge of an entry's entities, if it has any."""
+    if not entry.entity:
+        return None
+    if entry.use.startswith(RIVER_PREFIX):
+        return lambda: RiverJudgeOfEntities(entry.use, entry.params)
+    return JointJudge if DETECTORS[entry.use].joins else None
+
+
+def is_joint_only(entry: DetectorConfig) -> bool:
+    """Whether the series of an entry's entities are not judged one by one."""
+    return bool(entry.entity) and entry.use.startswith(RIVER_PREFIX)
 
 
 def _nearest(name: str, known: Any) -> str:
@@ -99,6 +145,8 @@ def _nearest(name: str, known: Any) -> str:
 
 def maker_of(entry: DetectorConfig) -> Callable[[], Detector]:
     """Give what makes the detector of an entry that has no mistake."""
+    if is_joint_only(entry):
+        return lambda: EwmaDetector(EwmaParams())  # never asked
     if entry.use.startswith(RIVER_PREFIX):
         from engine.detectors.river_model import RiverScorer  # noqa: PLC0415
 

@@ -1,6 +1,6 @@
 """A detector's entities in a shard: their series judged together, and the series made of that."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from engine.detectors.calibrated import Calibration
 from engine.detectors.instants import NO_GROUP, Groups, Instants
-from engine.detectors.joint import JointScorer, JointScores
-from engine.detectors.protocol import SCORE_KINDS, SCORE_ROWS, Scores
+from engine.detectors.protocol import DEVIATION, SCORE_KINDS, SCORE_ROWS, Scores
 from engine.detectors.signals import masks
 from engine.events import ScoreBlock
+from engine.pipeline.entity_judges import EntityJudge, Verdicts
 from engine.pipeline.made import Made
 from engine.pipeline.plan import ANOMALY_RATE, ENTITY_DEVIATION, FlowPlan, Labels
 from engine.pipeline.score_streams import ScoreStreams, Watched
@@ -30,21 +30,14 @@ DRIVERS_MAX = 8
 
 SIGNALS_OF_ENTITIES = ("joint deviation",)
 
-_UNUSUAL = 1.0
-
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """Entities at the instants of a block.
-
-    `rate` is the part of an entity's series with a high state; the rows of `joint` are the
-    instants' members.
-    """
+    """Entities at the instants of a block, and what was said of them, calibrated."""
 
     instants: Instants
-    rate: NDArray[np.float64]
+    verdicts: Verdicts
     scores: Scores
-    joint: JointScores
 
 
 class EntityWatch(ScoreStreams):
@@ -54,16 +47,19 @@ class EntityWatch(ScoreStreams):
     ----------
     watch : Watch
         The detector on the series one by one.
+    make_judge : callable
     plan : FlowPlan
     """
 
-    def __init__(self, watch: Watch, plan: FlowPlan) -> None:
+    def __init__(self, watch: Watch, make_judge: Callable[[], EntityJudge], plan: FlowPlan) -> None:
         super().__init__(f"entities|{watch.spec.identity}", watch.spec.name)
         self.watch = watch
         self.plan = plan
-        self.groups = Groups(3, watch.spec.lookback_ns or plan.lookback_ns)
-        self.joint = JointScorer()
-        self.calibration = Calibration(BUDGET_PART * watch.spec.false_alarms_per_day)
+        self.judge = make_judge()
+        self.groups = Groups(self.judge.width, watch.spec.lookback_ns or plan.lookback_ns)
+        self.calibration = Calibration(
+            BUDGET_PART * watch.spec.false_alarms_per_day, self.judge.default_boundary
+        )
         self._numbers: dict[Labels, int] = {}
         # Slots of the series that are made of each entity.
         self._made = SlotArrays({name: np.array(-1, np.int32) for name in _MADE})
@@ -94,7 +90,7 @@ class EntityWatch(ScoreStreams):
                     self._made[item.name][number] = first_slot + place
         self.grow_alarms(first_slot + len(series), limit)
         self.groups.grow(group, fingerprint, len(self._numbers), limit)
-        self.joint.grow(len(self._numbers), limit)
+        self.judge.grow(len(self._numbers), limit)
         self.calibration.grow(len(self._numbers), limit)
 
     def _number(self, labels: Labels, limit: int) -> int:
@@ -114,33 +110,32 @@ class EntityWatch(ScoreStreams):
         own = tuple(name for name, _ in labels or ())
         return labels if own == self.watch.spec.entity else None
 
-    def judge(self, watched: Watched) -> Judged:
-        """Judge the entities at the instants of a block whose series have been scored."""
-        rows, scores = watched.rows, watched.scores
-        slot = rows.slot[watched.chosen]
-        known = np.isfinite(scores.deviation) & (self.groups.slots["group"][slot] >= 0)
-        values = np.column_stack([scores.deviation, scores.onset, scores.state])
+    def judged(self, watched: Watched, series: Sequence[Series]) -> Judged:
+        """Judge the entities at the instants of a block whose series have been scored.
+
+        `series` are those of the slots.
+        """
+        slot = watched.rows.slot[watched.chosen]
+        values = self.judge.seen(watched)
+        known = np.isfinite(values[:, 0]) & (self.groups.slots["group"][slot] >= 0)
         instants = self.groups.instants(
-            np.flatnonzero(known), slot, rows.ts[watched.chosen], values
+            np.flatnonzero(known), slot, watched.rows.ts[watched.chosen], values
         )
-        deviation, onset, state = np.ascontiguousarray(instants.values.T)
-        # An onset is news at its own instant only.
-        onset[instants.row < 0] = 0.0
-        joint = self.joint.score(
-            instants.group, instants.start, instants.member, deviation, onset, state
-        )
+        verdicts = self.judge.judge(instants, lambda number: self._name(series[number]))
         raw = np.full((SCORE_ROWS, len(instants)), np.nan)
-        raw[0], raw[1] = joint.onset, joint.state
-        distance = raw[1].copy()
+        raw[0], raw[1] = verdicts.joint.onset, verdicts.joint.state
         for share, here in self.watch.shares(instants.ts):
             part = np.ascontiguousarray(raw[:, here])
             self.calibration.apply(instants.group[here], instants.ts[here], part, share)
             raw[:, here] = part
-        raw[SCORE_ROWS - 1] = distance
-        high = np.concatenate([[0], np.cumsum(state > _UNUSUAL)])
-        rate = np.diff(high[instants.start]) / np.diff(instants.start)
+        raw[DEVIATION] = verdicts.joint.state
         signals = np.ones((1, len(instants)), np.float32)
-        return Judged(instants, rate, Scores.of(raw, signals), joint)
+        return Judged(instants, verdicts, Scores.of(raw, signals))
+
+    def _name(self, series: Series) -> str:
+        """What a series is called within its entity."""
+        own = set(self.watch.spec.entity)
+        return str(Series(series.name, tuple(pair for pair in series.labels if pair[0] not in own)))
 
     def taken_left_out(self) -> int:
         """How many series had no room in their entity since the last call."""
@@ -151,8 +146,8 @@ class EntityWatch(ScoreStreams):
         """The samples that are made, of all entities whose series had room."""
         group, ts = judged.instants.group, judged.instants.ts
         slot = np.concatenate([self._made[name][group] for name in _MADE])
-        value = np.concatenate([judged.rate, judged.scores.deviation])
-        has_room = slot >= 0
+        value = np.concatenate([judged.verdicts.rate, judged.scores.deviation])
+        has_room = (slot >= 0) & ~np.isnan(value)
         return Made(slot[has_room], np.tile(ts, len(_MADE))[has_room], value[has_room])
 
     def placed(self, judged: Judged, rows: Rows, place: NDArray[np.int64]) -> Watched:
@@ -161,9 +156,9 @@ class EntityWatch(ScoreStreams):
         `place` says for each made sample where it is.
         """
         slot = self._made[ENTITY_DEVIATION][judged.instants.group]
-        here = place[len(place) - int((slot >= 0).sum()) :]
-        chosen = np.flatnonzero(slot >= 0)[here >= 0]
-        here = here[here >= 0]
+        said = np.flatnonzero((slot >= 0) & ~np.isnan(judged.scores.deviation))
+        here = place[len(place) - len(said) :]
+        chosen, here = said[here >= 0], here[here >= 0]
         order = np.argsort(here)
         scores = judged.scores.take(chosen[order])
         named = masks(SIGNALS_OF_ENTITIES, scores.signals)
@@ -203,20 +198,17 @@ class EntityWatch(ScoreStreams):
         """The series that drive a joint score, most first, with their parts of it."""
         start = judged.instants.start[at : at + 2]
         rows = slice(*start.tolist())
-        ranked = replace(judged.joint, contribution=judged.joint.contribution[rows])
+        joint = judged.verdicts.joint
+        ranked = replace(joint, contribution=joint.contribution[rows])
         most = ranked.ranked(start - start[0], DRIVERS_MAX)[0]
         most = most[most >= 0]
-        own = set(self.watch.spec.entity)
-        texts = []
-        for slot in judged.instants.slot[rows][most].tolist():
-            labels = tuple(pair for pair in series[slot].labels if pair[0] not in own)
-            texts.append(str(Series(series[slot].name, labels)))
-        return dict(zip(texts, ranked.contribution[most].round(4).tolist(), strict=True))
+        names = [self._name(series[slot]) for slot in judged.instants.slot[rows][most].tolist()]
+        return dict(zip(names, ranked.contribution[most].round(4).tolist(), strict=True))
 
     def tables(self) -> list[Table]:
         """The live arrays whose rows change only when rows of their slots are scored."""
         group = self.groups.slots["group"]
-        by_group = [*self.joint.tables(), *self.calibration.tables()]
+        by_group = [*self.judge.tables(), *self.calibration.tables()]
         return [
             *self.groups.tables(),
             *(Table(table.arrays, group, is_shared=True) for table in by_group),
@@ -225,7 +217,10 @@ class EntityWatch(ScoreStreams):
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The other arrays, unchanged by what follows."""
-        return {name: array.copy() for name, array in self.calibration.pooled().items()}
+        return {
+            name: array.copy()
+            for name, array in (self.calibration.pooled() | self.judge.pooled()).items()
+        }
 
     def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
         """Go on from a checkpoint; all its series must have been added before."""
@@ -233,7 +228,7 @@ class EntityWatch(ScoreStreams):
         if self.groups.restore(arrays):
             own = {*self.groups.slots.arrays(), *self.groups.groups.arrays()}
             others = {name: array for name, array in arrays.items() if name not in own}
-            self.joint.restore(self.calibration.restore(others))
+            self.judge.restore(self.calibration.restore(others))
 
 
 _MADE = (ANOMALY_RATE, ENTITY_DEVIATION)

@@ -1,7 +1,7 @@
 """The Bytewax dataflow: sources, series shards, rule lanes, sinks."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import bytewax.operators as op
@@ -52,7 +52,8 @@ def part_names(shards: int) -> frozenset[str]:
 class FlowParts:
     """What a flow is put together from.
 
-    `store` and `final` (the checkpoint at the end) are None where no state is kept.
+    `store` and `final` (the checkpoint at the end) are None where no state is kept; `warm` are
+    shards, by number, that begin with what they have learned from a recording.
     """
 
     plan: FlowPlan
@@ -62,6 +63,7 @@ class FlowParts:
     final: CheckpointId | None
     observer: Observer
     failure: Failure
+    warm: dict[int, SeriesShard] = field(default_factory=dict)
 
 
 def build_flow(parts: FlowParts) -> Dataflow:
@@ -86,7 +88,7 @@ def build_flow(parts: FlowParts) -> Dataflow:
         return [ToSink("dead_letters", item.dead_letters)] if item.dead_letters else []
 
     def make_shard(number: int) -> SeriesShard:
-        return SeriesShard(number, plan)
+        return parts.warm.pop(number, None) or SeriesShard(number, plan)
 
     shards = StatefulPlan(names=shard_names, store=parts.store, final=parts.final)
     lanes = StatefulPlan(names=lane_names, store=parts.store, final=parts.final)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from engine.config.schema import Config, LimitsConfig
 from engine.detectors.protocol import Detector
+from engine.pipeline.entity_judges import EntityJudge
 from engine.promql.selector import Selector
 from engine.rules.lane import RuleLane
 from engine.rules.plan import RulesPlan
@@ -23,7 +24,9 @@ class DetectorSpec:
     """One entry of the configuration's `detectors`.
 
     `identity` names it with all its parameters: another one restarts the detector's warm-up.
-    `entity` are the labels whose values name the entity that a series belongs to, if any.
+    `entity` are the labels whose values name the entity that a series belongs to, if any;
+    `make_judge` makes what judges its series together; where `is_joint_only`, they are not judged
+    one by one.
     """
 
     number: int
@@ -35,6 +38,8 @@ class DetectorSpec:
     lookback_ns: int | None
     false_alarms_per_day: float
     entity: tuple[str, ...] = ()
+    make_judge: Callable[[], EntityJudge] | None = None
+    is_joint_only: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

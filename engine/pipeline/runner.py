@@ -25,12 +25,14 @@ from engine.pipeline.build import make_plan
 from engine.pipeline.flow import FlowParts, build_flow, part_names
 from engine.pipeline.observe import Observer
 from engine.pipeline.plan import FlowPlan
+from engine.pipeline.series_shard import SeriesShard
 from engine.pipeline.serve import Heartbeat, PartitionWatch, serve_http
 from engine.pipeline.sinks import open_sinks
 from engine.pipeline.sources import SourceOpener, SourcePartition, list_partitions
 from engine.pipeline.state_folder import StateFolder
 from engine.pipeline.steps import Failure
 from engine.rules.plan import LANES
+from engine.series.blocks import CheckpointStore
 from engine.sources.journal import JOURNAL_FILE, Journal
 from engine.sources.reader import CheckpointPlan
 from engine.telemetry import Telemetry
@@ -114,6 +116,8 @@ class Run:
         Bytewax workers in this process.
     on_alerts, on_progress : callable
         Told of alerts as they are said, and of rows of recordings as they are played.
+    warm : callable or None
+        Gives shards that have learned from a recording, where there is no state to go on from.
     """
 
     config: Config
@@ -121,6 +125,7 @@ class Run:
     workers: int = 1
     on_alerts: Callable[[list[Alert]], None] = lambda _: None
     on_progress: Callable[[int], None] = lambda _: None
+    warm: Callable[[FlowPlan], dict[int, SeriesShard]] | None = None
     stop: Stop = field(default_factory=Stop)
     telemetry: Telemetry = field(default_factory=lambda: Telemetry(__version__))
     failure: Failure = field(default_factory=Failure)
@@ -165,6 +170,8 @@ class Run:
             return
         plan = make_plan(self.config, tuple(partitions))
         with prepared(self, plan, partitions) as (flow, state):
+            if self.stop():  # meanwhile: a flow that began now would keep what it doesn't know yet
+                return
             settings: dict[str, Any] = {"epoch_interval": _REPLAY_EPOCH}
             if state is not None:
                 settings = {
@@ -251,11 +258,22 @@ def prepared(
         failure=run.failure,
     )
     try:
+        parts.warm.update(_warm(run, plan, store))
         with Heartbeat(config, run.observer, opener), PartitionWatch(config, partitions, run.stop):
             yield build_flow(parts), state
     finally:
         if state is not None:
             state.close()
+
+
+def _warm(run: Run, plan: FlowPlan, store: CheckpointStore | None) -> dict[int, SeriesShard]:
+    """The shards that begin with what they learned, unless there is a state that knows better."""
+    if run.warm is None:
+        return {}
+    if store is not None and store.usable:
+        _log.info("going on from the state folder: the recording to warm from is not needed")
+        return {}
+    return run.warm(plan)
 
 
 def _cause(error: BaseException | None) -> StreamgaugeError | None:

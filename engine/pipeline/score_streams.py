@@ -175,6 +175,8 @@ class ScoreStreams:
 
     def remember_alarms(self, watched: Watched) -> None:
         """Keep what each series' newest alarm was about, for later ticks."""
+        if not watched.streams:
+            return
         onset = watched.streams[self.stream("onset")]
         if not (onset > 1.0).any():
             return

@@ -61,7 +61,11 @@ class SeriesShard:
             plan.rules.queries, plan.rules.lanes_of, samples_max=plan.limits.window_samples
         )
         self.watches = [Watch(spec, plan) for spec in plan.detectors]
-        self.entities = [EntityWatch(item, plan) for item in self.watches if item.spec.entity]
+        self.entities = [
+            EntityWatch(item, item.spec.make_judge, plan)
+            for item in self.watches
+            if item.spec.make_judge is not None
+        ]
         self._scored: list[Watch | EntityWatch] = [*self.watches, *self.entities]
         self._snapshots = Snapshots()
         self._refusals = Refusals(plan)
@@ -102,7 +106,7 @@ class SeriesShard:
     def _reached(self) -> int:
         """How far event time can be handled: entities are judged by whole instants."""
         watermark = self.watermark.advance()
-        if not self.entities or watermark == NOT_YET or all(self.watermark.ended):
+        if not self.plan.has_entities or watermark == NOT_YET or all(self.watermark.ended):
             return watermark
         return watermark // INSTANT_NS * INSTANT_NS
 
@@ -144,11 +148,7 @@ class SeriesShard:
                 if key.startswith(f"{prefix}|")
             }
 
-        series = PackedSeries.unpacked(arrays["series"], meta["series"])
-        # A limit that was lowered meanwhile refuses new series; those that are watched stay.
-        self.slots.limit = max(self.slots.limit, len(series))
-        detectors = {item.fingerprint: self.plan.detectors_of(item) for item in series}
-        self._add(series, detectors)
+        self.take_in(PackedSeries.unpacked(arrays["series"], meta["series"]))
         for number, name in enumerate(self.plan.partitions):
             self.watermark.claims[number] = meta["claims"].get(name, NOT_YET)
             self.watermark.newest[number] = meta["newest"].get(name, NOT_YET)
@@ -162,6 +162,29 @@ class SeriesShard:
             if watch.key in meta["watches"]:
                 watch.restore(part(watch.key))
         self._restore_pending(part("pending"))
+
+    def take_in(self, series: list[Series]) -> None:
+        """Take in the series of a checkpoint, or of a shard to learn from, in their order."""
+        # A limit that was lowered meanwhile refuses new series; those that are watched stay.
+        self.slots.limit = max(self.slots.limit, len(series))
+        self._add(series, {item.fingerprint: self.plan.detectors_of(item) for item in series})
+
+    def learn_from(self, other: "SeriesShard") -> None:
+        """Take over what another shard of the same detectors knows of series, but no time and rows.
+
+        Detectors are never taught what is not newer than all that they know: up to there, rows are
+        for the rules alone. The other shard is not to be used any more.
+        """
+        self.take_in(other.slots.series[:])
+        scored: list[Watch | EntityWatch] = [*other.watches, *other.entities]
+        for mine, learned in zip(self._scored, scored, strict=True):
+            arrays = learned.arrays()
+            for table in learned.tables():
+                arrays |= table.arrays
+            mine.restore(arrays)
+        for watch in self.watches:
+            watch.learned_through = other.watermark.value
+        self.deltas = other.deltas
 
     def _restore_pending(self, arrays: dict[str, NDArray[Any]]) -> None:
         slot = arrays["slot"]
@@ -197,7 +220,7 @@ class SeriesShard:
         lookback = np.full(len(new), self.plan.lookback_ns, np.int64)
         bits = [detectors[item.fingerprint] for item in new]
         for watch in self.watches:
-            watch.grow(bits, lookback, self.slots.limit)
+            watch.grow(new, bits, lookback, self.slots.limit)
         for entity in self.entities:
             entity.grow(first_slot, new, bits, self.slots.limit)
         self.leaves.grow(lookback, self.slots.limit)
@@ -230,9 +253,9 @@ class SeriesShard:
         slot, columns = self.pending.take_through(watermark)
         rows = ordered(slot, columns.ts, columns.value, columns.flags, len(self.slots))
         self._snapshots.keep(rows.slot)
-        rows = self.deltas.resolve(rows, len(self.slots))
         if self._begun == NOT_YET and len(rows):
-            self._begun = int(rows.ts.min())
+            self._begin(int(rows.ts.min()))
+        rows = self.deltas.resolve(rows, len(self.slots))
         output.count("handled_rows", len(rows))
         output.count("repeated_rows", rows.repeats)
         output.count("conflicting_rows", rows.conflicts)
@@ -258,6 +281,13 @@ class SeriesShard:
         self._handled = watermark
         self._gathered = 0
 
+    def _begin(self, first_ts: int) -> None:
+        self._begun = first_ts
+        if any(first_ts <= watch.learned_through for watch in self.watches):
+            # Increments that were learned come again, for the rules: counters begin anew, since
+            # their sum with itself would look like a jump.
+            self.deltas = Deltas()
+
     def _judge(
         self,
         entity: EntityWatch,
@@ -267,7 +297,7 @@ class SeriesShard:
         output: ShardOutput,
     ) -> tuple[Rows, dict[str, NDArray[np.float64]]]:
         """Judge entities; give the block with the samples that are made of them."""
-        judged = entity.judge(found[self.watches.index(entity.watch)])
+        judged = entity.judged(found[self.watches.index(entity.watch)], self.slots.series)
         emitted = entity.emitted(judged, self.slots.series, self.plan.emit)
         if len(emitted):
             output.scores.append(emitted)

@@ -10,7 +10,7 @@ from confluent_kafka import Consumer
 from msgspec.structs import replace
 
 from engine.codecs.formats import make_codec
-from engine.config.connections import Source
+from engine.config.connections import RecordingSource, Source
 from engine.config.scalars import Start
 from engine.config.schema import Config
 from engine.errors import UsageError
@@ -78,6 +78,31 @@ def list_partitions(config: Config) -> dict[str, SourcePartition]:
                     raise UsageError(f"two recordings hold {key}; rename one of them")
                 found[key] = SourcePartition(source, part)
     return found
+
+
+def recorded_source(config: Config, recording: RecordingSource) -> Source:
+    """Make a source of a recording that sifts as all sources of the configuration do.
+
+    Parameters
+    ----------
+    config : Config
+    recording : RecordingSource
+        Its path is relative to the working directory.
+
+    Raises
+    ------
+    UsageError
+        Sources differ in what they rename and leave out, and the recording can't do both.
+    """
+    rules = {(source.relabel, source.nan, source.infinity) for source in config.sources}
+    if len(rules) > 1:
+        raise UsageError(
+            f"{config.file}: sources differ in `relabel`, `nan` or `infinity`; play each one's "
+            "recording with a configuration of its own"
+        )
+    relabel, nan, infinity = next(iter(rules), ((), "keep", "keep"))
+    recording = replace(recording, path=str(Path(recording.path).resolve()))
+    return Source(recording=recording, relabel=relabel, nan=nan, infinity=infinity)
 
 
 @dataclass(kw_only=True)

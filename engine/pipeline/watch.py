@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.detectors.calibrated import CalibratedDetector
 from engine.detectors.calibration_kernels import CALIBRATION_BUCKET_NS
 from engine.detectors.population import Population
 from engine.detectors.protocol import SCORE_KINDS, Failure, Scores
+from engine.detectors.siblings import SiblingScorer
 from engine.detectors.signals import masks
 from engine.events import ScoreBlock
 from engine.pipeline.plan import DetectorSpec, FlowPlan
@@ -21,8 +23,10 @@ from engine.series.order import Rows
 from engine.series.pieces import Begun
 from engine.series.reserved import SlotArrays
 from engine.series.snapshot import Table
+from engine.series.watermark import NOT_YET
 
 _POPULATION = "population|"
+_LEARNED_THROUGH = "learned_through"
 
 
 def _by_place(table: Table, places: NDArray[np.int32]) -> Table:
@@ -47,18 +51,27 @@ class Watch(ScoreStreams):
     def __init__(self, spec: DetectorSpec, plan: FlowPlan) -> None:
         super().__init__(f"watch|{spec.identity}", spec.name)
         self.spec = spec
+        self._plan = plan
         self.detector = spec.make()
         self.population = Population(plan.shards)
         # Of each slot: its number among those watched.
         self._slots = SlotArrays({"places": np.array(-1, np.int32)})
         self._watched = 0
+        self.learned_through = NOT_YET
+        """Rows up to here are not scored: they were in what this detector has learned before."""
 
     def meet(self, begun: Begun, *, own: bool) -> None:
         """Hear of series somewhere in the flow; `own` if they are this shard's."""
         self.population.add(begun.get(self.spec.number, {}), own=own)
 
-    def grow(self, detectors: list[int], lookback: NDArray[np.int64], limit: int) -> None:
-        """Take on new slots, given which detectors watch each, as bits.
+    def grow(
+        self,
+        series: list[Series],
+        detectors: list[int],
+        lookback: NDArray[np.int64],
+        limit: int,
+    ) -> None:
+        """Take on new slots, given their series and which detectors watch each, as bits.
 
         Writes this match's lookback where it has one. `limit` is how many slots there may be.
         """
@@ -70,14 +83,33 @@ class Watch(ScoreStreams):
         self._slots["places"][first:][chosen] = places
         self._watched += count
         if count:
+            self._join_siblings([series[place] for place in np.flatnonzero(chosen)], limit)
             self.detector.grow(self._watched, limit)
         if self.spec.lookback_ns is not None:
             lookback[chosen] = self.spec.lookback_ns
 
+    def _join_siblings(self, series: list[Series], limit: int) -> None:
+        """Tell a detector of siblings which of its series are some."""
+        if isinstance(self.detector, CalibratedDetector):
+            scorer = self.detector.scorer
+            if isinstance(scorer, SiblingScorer):
+                entities = [self._plan.entity_of(item) for item in series]
+                keys = [
+                    None if entity is None else (item.name, entity)
+                    for item, entity in zip(series, entities, strict=True)
+                ]
+                fingerprint = np.array([item.fingerprint for item in series], np.uint64)
+                scorer.join(keys, fingerprint, limit)
+
     def score(self, rows: Rows) -> Watched:
         """Score a block, in as many calls as the share of the budget changes in it."""
         places = self._slots["places"][rows.slot]
-        chosen = np.flatnonzero((places >= 0) & ((rows.flags & FLAG_STALE) == 0))
+        is_scored = (places >= 0) & ((rows.flags & FLAG_STALE) == 0)
+        if self.learned_through != NOT_YET:
+            is_scored &= rows.ts > self.learned_through
+        chosen = np.flatnonzero(is_scored)
+        if self.spec.is_joint_only:
+            return Watched(rows, chosen, Scores.empty(0))
         scores = Scores.empty(len(self.detector.signals))
         if len(chosen):
             scores = self._score_by_share(places[chosen], rows.ts[chosen], rows.value[chosen])
@@ -88,6 +120,8 @@ class Watch(ScoreStreams):
         self, slots: NDArray[np.int32], series: list[Series], wants: Any
     ) -> list[tuple[str, NDArray[np.int32], list[Series]]]:
         """The series that this detector makes of new ones, by stream, where a query wants them."""
+        if self.spec.is_joint_only:
+            return []
         mine = self._slots["places"][slots] >= 0
         watched = [item for item, is_mine in zip(series, mine.tolist(), strict=True) if is_mine]
         return self.streams_of(slots[mine], watched, wants)
@@ -95,10 +129,10 @@ class Watch(ScoreStreams):
     def emitted(self, watched: Watched, series: Sequence[Series], emit: str) -> ScoreBlock:
         """The scores that go to the sinks: all, the anomalous ones, or none."""
         scores = watched.scores
-        if emit == "all":
-            wanted = np.arange(len(watched.chosen))
-        elif emit == "none":
+        if emit == "none" or self.spec.is_joint_only:
             wanted = np.empty(0, np.int64)
+        elif emit == "all":
+            wanted = np.arange(len(watched.chosen))
         else:
             wanted = np.flatnonzero((scores.onset > 1) | (scores.state > 1))
         rows = watched.chosen[wanted]
@@ -132,6 +166,7 @@ class Watch(ScoreStreams):
         arrays = {name: array.copy() for name, array in self.detector.pooled().items()}
         for name, array in self.population.arrays().items():
             arrays[_POPULATION + name] = array
+        arrays[_LEARNED_THROUGH] = np.array(self.learned_through)
         return arrays
 
     def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
@@ -140,6 +175,7 @@ class Watch(ScoreStreams):
         self.restore_alarms(arrays)
         if not np.array_equal(places, self._slots["places"]):
             return  # the match is another one now: this detector warms up anew
+        self.learned_through = int(arrays.pop(_LEARNED_THROUGH, NOT_YET))
         mine = [name for name in arrays if name.startswith(_POPULATION)]
         self.population.restore({name.removeprefix(_POPULATION): arrays.pop(name) for name in mine})
         self.detector.restore(arrays)

@@ -62,6 +62,7 @@ class DirectFlow:
         self.lanes = [plan.make_lane(number) for number in range(LANES)]
         self.alerts = {number: [] for number in range(LANES)}
         self.scores = []
+        self.blocks = []
         self.dead_letters = []
         self.counts = {}
 
@@ -101,6 +102,7 @@ class DirectFlow:
     def _take(self, output):
         for number, closed in output.closed.items():
             self.alerts[number] += self.lanes[number].handle([closed])
+        self.blocks += output.scores
         for block in output.scores:
             columns = [getattr(block, name).tolist() for name in SCORES]
             for index, *values in zip(block.index.tolist(), *columns, strict=True):
