@@ -20,10 +20,19 @@ FALSE_ALARMS_PER_DAY = 0.1
 """Frozen before the runs: one false alarm in ten days of whatever is replayed at once."""
 
 
-def configuration(detector: str, false_alarms_per_day: float) -> Config:
-    """One detector on all series, nothing else."""
+ENTITY = {"of": "one"}
+"""A label of all series of a recording, which makes them one entity."""
+
+
+def configuration(detector: str, false_alarms_per_day: float, *, joint: bool = False) -> Config:
+    """One detector on all series, judged together, too, if `joint`; nothing else."""
+    entry = DetectorConfig(
+        use=detector,
+        false_alarms_per_day=false_alarms_per_day,
+        entity=tuple(ENTITY) if joint else (),
+    )
     return Config(
-        detectors=(DetectorConfig(use=detector, false_alarms_per_day=false_alarms_per_day),),
+        detectors=(entry,),
         rules=RulesConfig(bundled=False),
         scores=ScoresConfig(emit="all"),
     )
@@ -56,7 +65,7 @@ def play(recording: pl.DataFrame, config: Config, folder: Path) -> Played:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "recording.parquet"
     recording.write_parquet(path)
-    summary = replay(config, RecordingSource(path=str(path)), folder)
+    summary = replay(config, RecordingSource(path=str(path), labels=ENTITY), folder)
     if not summary.complete:
         raise SystemExit("interrupted")
     if summary.dead_letters.keys() - {"late"}:

@@ -7,7 +7,7 @@ part counts. A service has one score at each row:
 mean of metrics
     AUC-PR and VUS-PR on the mean of the metrics' `state`, alarms on the largest `onset`.
 joint
-    The same on the scores of the series named `joint`, where the configuration makes one.
+    The same on the scores of the service as an entity, where the detector makes them.
 
 Beside it stand plain baselines, whose one score is taken for both. The alarm threshold is one for
 all services of a set, the lowest that keeps to one false alarm per service and day.
@@ -30,6 +30,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from engine.config.schema import Config
+from engine.pipeline.detector_kinds import DETECTORS
+from engine.pipeline.plan import ENTITY_DEVIATION
 
 from .alarms import Recall, budget_threshold, recall_at
 from .pipeline import FALSE_ALARMS_PER_DAY, configuration, play
@@ -97,12 +99,12 @@ def verdicts(service: Service, config: Config, folder: Path) -> dict[str, Verdic
     timestamp = pl.Series(service.ts).cast(pl.Datetime("ns", "UTC"))
     scores = play(pl.DataFrame({"timestamp": timestamp, **columns}), config, folder).scores
     found = {}
-    single = scores.filter(pl.col("name") != JOINT)
+    single = scores.filter(pl.col("name") != ENTITY_DEVIATION)
     if len(single) != service.metrics.size:
         raise SystemExit(f"{service.name}: {service.metrics.size} values, {len(single)} scores")
     by_row = single.group_by("ts").agg(pl.mean("state"), pl.max("onset")).sort("ts")
     found["mean of metrics"] = _verdicts(by_row)
-    joint = scores.filter(pl.col("name") == JOINT).sort("ts")
+    joint = scores.filter(pl.col("name") == ENTITY_DEVIATION).sort("ts")
     if len(joint):
         # While it has too few metrics of a time, an entity may have no score; that is no alarm.
         by_row = pl.DataFrame({"ts": timestamp}).join(joint, on="ts", how="left").sort("ts")
@@ -189,7 +191,8 @@ def options() -> argparse.Namespace:
 
 def main() -> None:
     given = options()
-    config = configuration(given.detector, given.false_alarms_per_day)
+    joint = given.detector in DETECTORS and DETECTORS[given.detector].joins
+    config = configuration(given.detector, given.false_alarms_per_day, joint=joint)
     report: dict[str, Any] = {
         "detector": given.detector,
         "false_alarms_per_day": given.false_alarms_per_day,
