@@ -49,6 +49,8 @@ bench: $(DEV) ## run the benchmarks
 		echo "== $$script"; \
 		$(BIN)/python "$$script" || exit 1; \
 	done
+	$(BIN)/python -m benchmarks.accuracy.nab
+	$(BIN)/python -m benchmarks.accuracy.services
 
 kafka: python-is-suitable ## run a real Kafka on 127.0.0.1:9092 (PORT=...) until Ctrl-C
 	@$(KAFKA) run --port $(PORT)

@@ -5,6 +5,7 @@
   EWMA mean and variance, z-score, alerts produced to Kafka at |z| > 6, collector off. It orders
   nothing, keeps no state on disk and has no rules;
 - ``streamgauge``: the default detector on all series, 20 rules, checkpoints, one worker;
+- ``no detector``: the same program with the rules only;
 - ``ewma alone``: the same program with the loop's job only: the EWMA detector, no rules.
 
 Rates are of wall time from the first rows read to the last ones handled, without start-up; CPU
@@ -131,6 +132,10 @@ def measure_loop(name: str, brokers: str, topic: str, rows: int) -> Measured:
 
 
 ALL = "rules: {files: [rules.yaml]}"
+NO_DETECTOR = """
+rules: {files: [rules.yaml], bundled: false}
+detectors: []
+"""
 EWMA_ALONE = """
 rules: {bundled: false}
 detectors: [{use: ewma, params: {weight: 0.01, threshold: 6, initial_deviation: 5}}]
@@ -239,17 +244,16 @@ def main() -> None:
         return
     topic = preload(arguments.brokers, rows=arguments.rows, series=arguments.series)
     load = (arguments.brokers, topic, arguments.rows)
-    names = ("drain", "plain loop", "streamgauge", "ewma alone")
+    jobs = {"streamgauge": ALL, "no detector": NO_DETECTOR, "ewma alone": EWMA_ALONE}
+    names = ("drain", "plain loop", *jobs)
     results: dict[str, list[Measured]] = {name: [] for name in names}
     for _ in range(arguments.repeat):
         results["drain"].append(measure_loop("drain", *load))
         results["plain loop"].append(measure_loop("plain", *load))
-        results["streamgauge"].append(
-            measure_streamgauge(*load, arguments.series, arguments.checkpoint)
-        )
-        results["ewma alone"].append(
-            measure_streamgauge(*load, arguments.series, arguments.checkpoint, EWMA_ALONE)
-        )
+        for name, job in jobs.items():
+            results[name].append(
+                measure_streamgauge(*load, arguments.series, arguments.checkpoint, job)
+            )
     report(results)
 
 
