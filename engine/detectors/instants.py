@@ -18,7 +18,7 @@ from engine.series.snapshot import Table
 
 INSTANT_NS = 1_000_000_000
 MEMBERS_MAX = 64
-"""Members of a group that are seen together; those that come later are on their own."""
+"""Series of an entity that are judged together; those that come later are on their own."""
 
 NEVER_NS = np.iinfo(np.int64).min
 NO_GROUP, NO_MEMBER, LEFT_OUT = -1, -1, -2
@@ -71,7 +71,7 @@ def admit(
         if member_of_slot[s] != NO_MEMBER:
             continue
         group = group_of_slot[s]
-        if members[group] == MEMBERS_MAX:
+        if members[group] == slots_of_group.shape[1]:
             member_of_slot[s] = LEFT_OUT
             left_out += 1
             continue
@@ -160,9 +160,11 @@ class Groups:
         Values of a series that are seen.
     recent_ns : int
         A value takes part for so long.
+    members_max : int
+        Members of a group that are seen together; those that come later are on their own.
     """
 
-    def __init__(self, width: int, recent_ns: int) -> None:
+    def __init__(self, width: int, recent_ns: int, members_max: int = MEMBERS_MAX) -> None:
         self._recent_ns = recent_ns
         self.slots = SlotArrays(
             {
@@ -175,7 +177,7 @@ class Groups:
         )
         self.groups = SlotArrays(
             {
-                "slots": np.full(MEMBERS_MAX, -1, np.int32),
+                "slots": np.zeros(members_max, np.int32),
                 "members": np.zeros((), np.int32),
             }
         )
@@ -189,7 +191,7 @@ class Groups:
         self.slots.grow(first + len(group), limit)
         self.slots["group"][first:] = group
         self.slots["fingerprint"][first:] = fingerprint
-        self.groups.grow(groups, limit)
+        self.groups.grow(groups)
 
     def tables(self) -> list[Table]:
         """The live arrays."""

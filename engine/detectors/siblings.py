@@ -11,6 +11,9 @@ from engine.detectors.peers import PeerScorer
 from engine.detectors.protocol import NOT_JUDGED, Failure
 from engine.series.snapshot import Table
 
+SIBLINGS_MAX = 4096
+"""Siblings that are compared; those that come later are not judged."""
+
 
 class SiblingScorer:
     """One of many siblings departs from the others (see `PeerScorer`).
@@ -30,7 +33,7 @@ class SiblingScorer:
     default_boundary: Final = PeerScorer.default_boundary
 
     def __init__(self, recent_ns: int) -> None:
-        self._groups = Groups(1, recent_ns)
+        self._groups = Groups(1, recent_ns, SIBLINGS_MAX)
         self._peers = PeerScorer()
         self._numbers: dict[Hashable, int] = {}
 
