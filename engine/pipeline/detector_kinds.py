@@ -10,9 +10,12 @@ import msgspec
 from engine.config.durations import SECOND_NS
 from engine.config.schema import DetectorConfig
 from engine.detectors.calibrated import CalibratedDetector
+from engine.detectors.change_point import ChangePointParams, ChangePointScorer
 from engine.detectors.default import DefaultScorer
 from engine.detectors.ewma import EwmaDetector, EwmaParams
+from engine.detectors.half_space_trees import HalfSpaceTreesParams, HalfSpaceTreesScorer
 from engine.detectors.protocol import Detector
+from engine.detectors.robust_z import RobustZParams, RobustZScorer
 from engine.detectors.siblings import SiblingScorer
 from engine.pipeline.entity_judges import EntityJudge, JointJudge, RiverJudgeOfEntities
 
@@ -74,6 +77,11 @@ def _calibrated(make_scorer: Callable[[Any], Any]) -> Callable[[DetectorConfig, 
 
 DETECTORS: Mapping[str, DetectorKind] = {
     "default": DetectorKind(NoParams, _calibrated(lambda _: DefaultScorer())),
+    "robust_z": DetectorKind(RobustZParams, _calibrated(RobustZScorer)),
+    "change_point": DetectorKind(ChangePointParams, _calibrated(ChangePointScorer)),
+    "half_space_trees": DetectorKind(
+        HalfSpaceTreesParams, _calibrated(HalfSpaceTreesScorer), joins=False
+    ),
     "peers": DetectorKind(
         PeersParams,
         _calibrated(lambda params: SiblingScorer(params.recent_ns)),

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from naive_spread import NaiveEcho, NaiveScorer, NaiveSpread, unjudged
+from naive_spread import NaiveScorer, NaiveSpread, unjudged
 
 from engine.detectors import half_space_trees
 
@@ -61,7 +61,6 @@ class NaiveSeries:
         self.known = NaiveSpread(params.memory_rows)
         self.values = []
         self.reference, self.latest = None, []
-        self.echo = NaiveEcho()
         self.state = 0.0
 
     def score(self, value):
@@ -89,8 +88,8 @@ class NaiveSeries:
     def _judge(self, point):
         mass = sum(self._mass(tree, point) for tree in self.trees) / len(self.trees)
         sparsity = self.params.window_rows / mass
+        onset = sparsity / 25 / (1 + self.state)
         self.state = 0.9 * self.state + 0.1 * min(sparsity, 50.0)
-        onset = sparsity / 25 if self.echo.hears(sparsity) else 0.0
         return onset, self.state / 4, math.nan, math.nan, math.nan, math.nan
 
     def _mass(self, node, point):

@@ -16,6 +16,7 @@ from scorer_contract import (
     score_block,
 )
 
+from engine.detectors.calibrated import CalibratedDetector
 from engine.detectors.signals import SIGNALS
 
 ROWS = 1500
@@ -188,6 +189,23 @@ def test_snapshot_in_the_middle_changes_nothing(case):
     for array in (by_slot(first) | first.pooled()).values():
         array.fill(0)
     np.testing.assert_array_equal(feed(second, values, 800, ROWS), expected)
+
+
+def test_snapshot_of_the_calibrated_detector_changes_nothing(case):
+    def scored(detector, begin, end):
+        ts = START_NS + np.arange(begin, end) * MINUTE_NS
+        scores = detector.score(np.zeros(end - begin, np.int32), ts, values[begin:end], 1.0)
+        return np.array([scores.onset, scores.state])
+
+    values = fleet(ROWS)[0]
+    whole, first, second = (
+        CalibratedDetector(case.make(), false_alarms_per_day=100.0, slots=1) for _ in range(3)
+    )
+    expected = scored(whole, 0, ROWS)[:, 720:]
+    scored(first, 0, 720)
+    second.restore(by_slot(first) | first.pooled())
+    np.testing.assert_array_equal(scored(second, 720, ROWS), expected)
+    assert (expected[0] > 1.0).any()
 
 
 def test_snapshot_of_another_layout_is_refused(case):
