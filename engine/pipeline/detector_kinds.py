@@ -108,7 +108,8 @@ def mistake_in(entry: DetectorConfig) -> Mistake | None:
         from engine.detectors.river_names import river_problem  # noqa: PLC0415
 
         problem = river_problem(entry.use, entry.params, is_entity=bool(entry.entity))
-        return None if problem is None else Mistake("params", problem)
+        key = "params" if entry.params else "use"
+        return None if problem is None else Mistake(key, problem)
     kind = DETECTORS.get(entry.use)
     if kind is None:
         return Mistake("use", f"there is no detector {entry.use}; {_nearest(entry.use, DETECTORS)}")

@@ -123,9 +123,34 @@ def test_wrong_parameters_of_a_detector_are_named(capsys, params, message):
     assert message in lines[0]
 
 
+def test_what_was_meant_is_named(capsys):
+    entries = [
+        "{use: robust_zz}", "{use: half_space_trees, params: {treess: 3}}",
+        "{use: river.anomaly.HalfSpaceTree}",
+        "{use: river.anomaly.HalfSpaceTrees, params: {hight: 3}}",
+        "{use: peers}", "{use: ewma, entity: [host]}",
+    ]  # fmt: skip
+    listed = "".join(f"- {entry}\n" for entry in entries)
+    config = write("c.yaml", f"detectors:\n{listed}")
+    code, lines = check(capsys, config)
+    assert code == 1
+    expected = [
+        "c.yaml:2:9: there is no detector robust_zz; did you mean robust_z?",
+        "c.yaml:3:35: the detector half_space_trees has no parameter treess; did you mean trees?",
+        "c.yaml:4:9: River has no class river.anomaly.HalfSpaceTree; did you mean river.anomaly",
+        "c.yaml:5:47: river.anomaly.HalfSpaceTrees has no parameter hight; did you mean height?",
+        "c.yaml:6:9: the detector peers: `entity` must name the labels that siblings share",
+        "c.yaml:7:24: the detector ewma makes no joint scores; leave it out",
+    ]
+    for line, start in zip(lines, expected, strict=False):
+        assert line.startswith(start)
+
+
 def test_parameters_of_the_default_detector_are_refused(capsys):
     config = write("c.yaml", "detectors: [{params: {weight: 1}}]\n")
-    assert "the detector default has no parameter weight; it takes none" in check(capsys, config)[1][0]
+    assert (
+        "the detector default has no parameter weight; it takes none" in check(capsys, config)[1][0]
+    )
 
 
 def test_all_files_are_checked_at_once(capsys):
