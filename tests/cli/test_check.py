@@ -140,7 +140,7 @@ def test_what_was_meant_is_named(capsys):
         "c.yaml:4:9: River has no class river.anomaly.HalfSpaceTree; did you mean river.anomaly",
         "c.yaml:5:47: river.anomaly.HalfSpaceTrees has no parameter hight; did you mean height?",
         "c.yaml:6:9: the detector peers: `entity` must name the labels that siblings share",
-        "c.yaml:7:24: the detector ewma makes no joint scores; leave it out",
+        "c.yaml:7:23: the detector ewma makes no joint scores; leave it out",
     ]
     for line, start in zip(lines, expected, strict=False):
         assert line.startswith(start)
