@@ -11,7 +11,7 @@ from engine.config.durations import SECOND_NS
 from engine.config.schema import DetectorConfig
 from engine.detectors.calibrated import CalibratedDetector
 from engine.detectors.change_point import ChangePointParams, ChangePointScorer
-from engine.detectors.default import DefaultScorer
+from engine.detectors.default import DefaultParams, DefaultScorer
 from engine.detectors.ewma import EwmaDetector, EwmaParams
 from engine.detectors.half_space_trees import HalfSpaceTreesParams, HalfSpaceTreesScorer
 from engine.detectors.protocol import Detector
@@ -21,10 +21,6 @@ from engine.pipeline.entity_judges import EntityJudge, JointJudge, RiverJudgeOfE
 
 RIVER_PREFIX = "river."
 """What a detector's name begins with that is a model of River, by dotted name."""
-
-
-class NoParams(msgspec.Struct, forbid_unknown_fields=True):
-    """Of a detector that takes none."""
 
 
 class PeersParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -76,7 +72,7 @@ def _calibrated(make_scorer: Callable[[Any], Any]) -> Callable[[DetectorConfig, 
 
 
 DETECTORS: Mapping[str, DetectorKind] = {
-    "default": DetectorKind(NoParams, _calibrated(lambda _: DefaultScorer())),
+    "default": DetectorKind(DefaultParams, _calibrated(DefaultScorer)),
     "robust_z": DetectorKind(RobustZParams, _calibrated(RobustZScorer)),
     "change_point": DetectorKind(ChangePointParams, _calibrated(ChangePointScorer)),
     "half_space_trees": DetectorKind(

@@ -147,8 +147,8 @@ def _check(path: str, plan: FlowPlan, taught: list[SeriesShard], observer: Obser
         names = sorted({item.name for shard in taught for item in shard.slots.series})
         shown = ", ".join([*names[:_NAMES_SHOWN], *(["..."] if names[_NAMES_SHOWN:] else [])])
         raise UsageError(
-            f"{path}: no detector of {plan.config.file} watches any of its {observer.series} series "
-            f"({shown}); compare the recording with `match`, or leave it out"
+            f"{path}: no detector of {plan.config.file} watches one of its {observer.series} "
+            f"series ({shown}); compare the recording with `match`, or leave it out"
         )
     newest = observer.watermark or 0
     if newest > now_ns() + plan.config.time.max_ahead_ns:

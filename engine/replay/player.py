@@ -7,11 +7,12 @@ import msgspec
 from msgspec.structs import replace
 
 from engine import __version__
-from engine.config.connections import FolderSink, RecordingSource, Sink, Source
+from engine.config.connections import FolderSink, RecordingSource, Sink
 from engine.config.schema import Config, HttpConfig
-from engine.errors import SinkError, UsageError
+from engine.errors import SinkError
 from engine.events import rfc3339
 from engine.pipeline.runner import Run, Stop
+from engine.pipeline.sources import recorded_feedback, recorded_source
 from engine.replay.episodes import Episode, Episodes
 
 
@@ -42,8 +43,8 @@ def replay(
 ) -> Summary:
     """Play a recording as if it were live, as fast as it goes.
 
-    The configuration's own sources and sinks, its state and its HTTP server are left out; what its
-    sources rename and leave out, the recording does.
+    The configuration's own sources and sinks, its state and its HTTP server are left out, but for
+    sources that are files of feedback; what its sources rename and leave out, the recording does.
 
     Parameters
     ----------
@@ -65,10 +66,9 @@ def replay(
     StreamgaugeError
         The recording can't be read or the folder can't be written.
     """
-    played = replace(recording, path=str(Path(recording.path).resolve()))
     config = replace(
         config,
-        sources=(_like_the_sources(config, played),),
+        sources=(recorded_source(config, recording), *recorded_feedback(config)),
         sinks=(Sink(folder=FolderSink(path=str(out))),),
         http=HttpConfig(listen=None),
     )
@@ -104,15 +104,3 @@ def replay(
     except OSError as error:
         raise SinkError(f"{path} can't be written: {error.strerror}") from error
     return summary
-
-
-def _like_the_sources(config: Config, recording: RecordingSource) -> Source:
-    """Make a source of the recording that sifts as all sources of the configuration do."""
-    rules = {(source.relabel, source.nan, source.infinity) for source in config.sources}
-    if len(rules) > 1:
-        raise UsageError(
-            f"{config.file}: sources differ in `relabel`, `nan` or `infinity`; replay each one's "
-            "recording with a configuration of its own"
-        )
-    relabel, nan, infinity = next(iter(rules), ((), "keep", "keep"))
-    return Source(recording=recording, relabel=relabel, nan=nan, infinity=infinity)
