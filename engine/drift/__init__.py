@@ -1,0 +1,1 @@
+"""Drift of models: distributions, sequential detectors, and quality with late labels."""
