@@ -56,6 +56,7 @@ class Telemetry:
         self.entity_series_left_out = self._counter(
             "entity_series_left_out", "Series beyond those that an entity is judged by."
         )
+        self.verdicts = self._counter("verdicts", "Verdicts of users on alarms.", "outcome")
         self.detector_seconds = self._counter("detector_seconds", "Time spent in detectors.")
         self.watermark_delay = self._gauge(
             "watermark_delay_seconds", "Wall time minus the event time that is complete."

@@ -10,6 +10,7 @@ from engine.cli.console import Console
 from engine.config.connections import RecordingSource, Source
 from engine.config.load import load_config
 from engine.config.schema import Config
+from engine.pipeline.sources import recorded_feedback
 from engine.replay.explain import AlertState, Explanation, explain
 
 
@@ -37,7 +38,7 @@ def explain_command(
     recording
         File or folder of Parquet, CSV or JSON Lines.
     config
-        The configuration with the rule; its sources are left out.
+        The configuration with the rule; of its sources only files of feedback are played.
     rules
         Rule files, instead of those of a configuration.
     name
@@ -50,7 +51,7 @@ def explain_command(
         files = tuple(str(path.resolve()) for path in rules)
         settings = replace(settings, rules=replace(settings.rules, files=files))
     source = Source(recording=RecordingSource(path=str(recording.resolve()), name=name))
-    settings = replace(settings, sources=(source,))
+    settings = replace(settings, sources=(source, *recorded_feedback(settings)))
     console = Console(json=json)
     for explanation in explain(settings, alert, at):
         if json:

@@ -37,7 +37,8 @@ def replay_command(
     recording
         File or folder of Parquet, CSV or JSON Lines.
     config
-        The configuration; its sources and sinks are left out. Without one: the defaults.
+        The configuration; its sources but for files of feedback and its sinks are left out.
+        Without one: the defaults.
     out
         Folder for the results.
     name

@@ -1,10 +1,11 @@
 """Makes the codec of a format that the configuration names."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 
 from engine.codecs.envelope import Envelope
+from engine.codecs.feedback import FeedbackCodec
 from engine.codecs.fluent_bit_json import read_fluent_bit
 from engine.codecs.influx import InfluxCodec
 from engine.codecs.metricbeat_json import read_metricbeat
@@ -67,4 +68,12 @@ def limits_of(config: LimitsConfig) -> Limits:
 def make_codec(settings: KafkaSource, config: LimitsConfig) -> Codec:
     """Make the codec of a topic."""
     codec = FORMATS[settings.format](settings, limits_of(config))
+    return codec if settings.compression == "none" else Envelope(codec, settings.compression)
+
+
+def make_feedback_codec(
+    settings: KafkaSource, config: LimitsConfig, detectors: Sequence[str]
+) -> Codec:
+    """Make the codec of a topic of feedback; `detectors` are the names that it may use."""
+    codec = FeedbackCodec(detectors, limits=limits_of(config))
     return codec if settings.compression == "none" else Envelope(codec, settings.compression)

@@ -117,6 +117,11 @@ class RecordingSource(Section, frozen=True, kw_only=True):
         Meta(description="Unit of numeric timestamps; `auto` takes it from their size."),
     ] = "auto"
 
+    @property
+    def says_of_samples(self) -> bool:
+        """Whether something is given that is about samples."""
+        return bool(self.name or self.labels or self.exclude)
+
 
 class Source(Section, frozen=True, kw_only=True):
     """Where samples come from: exactly one of `kafka` and `recording`."""
@@ -124,13 +129,13 @@ class Source(Section, frozen=True, kw_only=True):
     kafka: Annotated[KafkaSource | None, Meta(description="A Kafka topic to read.")] = None
     recording: Annotated[RecordingSource | None, Meta(description="A recording to read.")] = None
     kind: Annotated[
-        Literal["metrics"],
+        Literal["metrics", "feedback"],
         Meta(
-            description="What the messages say.",
-            extra={"planned": ("predictions", "labels", "feedback")},
+            description="What the messages say: samples, or which alarms were false and which were "
+            "missed.",
+            extra={"planned": ("predictions", "labels")},
         ),
     ] = "metrics"
-
     relabel: Annotated[
         tuple[RelabelConfig, ...],
         Meta(description="Prometheus' relabelling rules, in order, for every series."),
@@ -144,9 +149,26 @@ class Source(Section, frozen=True, kw_only=True):
     ] = "keep"
 
     def conflicts(self) -> Iterator[tuple[str, str]]:
-        """One source reads one thing."""
+        """One source reads one thing; what is about samples has no meaning for feedback."""
         if (self.kafka is None) == (self.recording is None):
             yield "", "give exactly one of `kafka` and `recording`; use a list item for each"
+        if self.kind != "feedback":
+            return
+        for key, is_given in (
+            ("relabel", bool(self.relabel)),
+            ("nan", self.nan != "keep"),
+            ("infinity", self.infinity != "keep"),
+            ("kafka", self.kafka is not None and self.kafka.format != "json"),
+            ("recording", self.recording is not None and self.recording.says_of_samples),
+        ):
+            if is_given:
+                yield key, _OF_FEEDBACK.get(key, f"feedback has no samples; leave `{key}` out")
+
+
+_OF_FEEDBACK = {
+    "kafka": "feedback is `format: json`",
+    "recording": "feedback has no samples; leave `name`, `labels` and `exclude` out",
+}
 
 
 class KafkaSink(KafkaClient, frozen=True, kw_only=True):

@@ -9,11 +9,12 @@ from engine.detectors.calibration_kernels import (
     BUCKETS_PER_DAY,
     CALIBRATION_BUCKET_NS,
     CLOCK_WIDTH,
-    DEFAULT_BOUNDARY,
-    HISTOGRAM_BINS,
+    CONTROL_WIDTH,
+    COUNTS_ROWS,
     calibrate,
 )
 from engine.detectors.hush_kernels import hush_rows
+from engine.detectors.pareto_kernels import HISTOGRAM_BINS
 from engine.detectors.protocol import SCORE_ROWS, Scorer, Scores
 from engine.errors import StateError
 from engine.series.reserved import SlotArrays
@@ -35,15 +36,19 @@ class Calibration:
     ----------
     false_alarms_per_day : float
         What the user allows for the whole match.
+    default_boundary : tuple of float
+        As of `Scorer`.
     """
 
-    def __init__(self, false_alarms_per_day: float) -> None:
+    def __init__(self, false_alarms_per_day: float, default_boundary: tuple[float, float]) -> None:
         self._alarms_per_bucket = false_alarms_per_day / BUCKETS_PER_DAY
+        self._default = np.array(default_boundary, np.float64)
         self._slots = SlotArrays(_EMPTY)
         self._pool: dict[str, NDArray[Any]] = {
             "clock": np.zeros(CLOCK_WIDTH, np.int64),
-            "counts": np.zeros((2, HISTOGRAM_BINS), np.int64),
-            "boundary": np.array(DEFAULT_BOUNDARY),
+            "counts": np.zeros((COUNTS_ROWS, HISTOGRAM_BINS), np.int64),
+            "control": np.zeros(CONTROL_WIDTH),
+            "boundary": self._default.copy(),
         }
 
     def tables(self) -> list[Table]:
@@ -51,7 +56,7 @@ class Calibration:
         return [Table(self._slots.arrays())]
 
     def pooled(self) -> dict[str, NDArray[Any]]:
-        """Live state of all together: ``clock, counts, boundary``."""
+        """Live state of all together: ``clock, counts, control, boundary``."""
         return dict(self._pool)
 
     def restore(self, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
@@ -96,7 +101,17 @@ class Calibration:
         hush_rows(slot, scores[0], own["peak"], own["peak_age"])
         order = np.argsort(ts // CALIBRATION_BUCKET_NS, kind="stable")
         alarms = self._alarms_per_bucket * share
-        calibrate(pool["clock"], pool["counts"], pool["boundary"], order, ts, scores, alarms)
+        calibrate(
+            pool["clock"],
+            pool["counts"],
+            pool["control"],
+            self._default,
+            pool["boundary"],
+            order,
+            ts,
+            scores,
+            alarms,
+        )
 
 
 class CalibratedDetector:
@@ -116,7 +131,7 @@ class CalibratedDetector:
         self.name: Final = scorer.name
         self.version: Final = scorer.version
         self.signals: Final = scorer.signals
-        self._calibration = Calibration(false_alarms_per_day)
+        self._calibration = Calibration(false_alarms_per_day, scorer.default_boundary)
         self.grow(slots)
 
     def tables(self) -> list[Table]:

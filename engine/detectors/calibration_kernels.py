@@ -1,13 +1,16 @@
 """From raw scores to the asked number of false alarms: the pooled tail of a shard's scores.
 
-Every hushed raw score of every warmed-up series is counted in a histogram on a log scale. The
-boundary is the score that this pool exceeds as often as the user allows; where the pool has seen
-too few such scores, the tail is extrapolated from its largest ones with exponential excesses, as
-Siffer et al., "Anomaly detection in streams with extreme value theory", KDD 2017, do with a
-generalised Pareto law (an exponential is its case of shape 0, and can't be misled by few excesses).
+Every hushed raw score of every warmed-up series is counted (see `engine.detectors.pareto_kernels`).
+The boundary is the score that this pool exceeds as often as the user allows. What no tail can
+foresee is corrected by what became of it: each alarm lowers the number that is allowed, each time
+without one raises it, as in adaptive conformal inference (Gibbs and Candes, "Adaptive conformal
+inference under distribution shift", NeurIPS 2021), so that in the long run it comes true.
+
+Incidents are no clean data. Hours with more alarms than there is credit for weigh little, with all
+their time and scores, and an alarm counts as one that was not far above its boundary.
 
 All counts are integers and are added, so neither the order of series nor the cut into blocks can
-change them; boundaries move only between buckets of event time.
+change them; boundaries move only between hours of event time.
 """
 
 import math
@@ -15,154 +18,270 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.detectors.pareto_kernels import (
+    FEWEST_SCORES,
+    HISTOGRAM_BINS,
+    ONE,
+    histogram_bin,
+    quantile,
+    tail_boundary,
+)
 from engine.kernels.jit import in_place
 
 CALIBRATION_BUCKET_NS = 60_000_000_000
-"""Rows of a bucket (a multiple of this since the epoch) share the boundary of those before it."""
+"""Time is counted in these; the allowed number of alarms may change between them."""
 
+BUCKETS_PER_HOUR = 60
 BUCKETS_PER_DAY = 1440
-FORGET_BUCKETS = BUCKETS_PER_DAY
-"""Every so many buckets (multiples since the epoch) the pool forgets 1 / 2**FORGET_SHIFT."""
-
 FORGET_SHIFT = 3
-LONGEST_PAUSE_BUCKETS = 120
+"""The pool forgets 1 / 2**FORGET_SHIFT at the end of every day (UTC)."""
+
+YOUNG_HOURS = 128
+"""Until this age the pool forgets half whenever its age in hours passes a power of two: scores of
+series that have just warmed up are larger than they will be."""
+
+KEPT_SCORES = 512
+"""A pool of fewer scores forgets nothing."""
+
+LONGEST_PAUSE_BUCKETS = BUCKETS_PER_DAY
 """A pause counts as no more time than this: an outage is no sign of quiet series."""
 
-ONE = 1024
-"""Weight of a score (and of a bucket of time), so that integers can be forgotten in parts."""
+PRIOR_SCORES = (12.0, 8.0)
+"""Evidence, in scores, that a default boundary counts for against a lower and a higher one."""
 
-SUSPECT_SCORE = (4.0, 1.5)
-SUSPECT_WEIGHT = (128, 16)
-"""Onsets and states beyond these on the common scale weigh less than ONE: an incident is no clean
-data. States weigh least, for an incident has one onset but hundreds of rows of high state."""
+FEWEST_UNAIDED = 64.0
+"""Scores that an onset's boundary needs where there is no default."""
 
-STEPS_PER_OCTAVE = 16
-LOWEST_OCTAVE = -12
-HISTOGRAM_BINS = 17 * STEPS_PER_OCTAVE
+DEFAULT_RATE = 1.0 / 2880.0
+DEFAULT_GROWTH = 0.25
+"""A default boundary is for one alarm in 2880 judged rows (ten days, a sample each five minutes);
+where fewer are allowed, it is larger by this part for each factor of e."""
 
-TAIL_SCORES = 32.0
-"""Scores that a tail needs; below that it is extrapolated."""
+LEAST_PART = (0.125, 0.5)
+"""No boundary is lower than this part of its default: that is no news, however often said."""
 
-PRIOR_SCORES = 64.0
-"""Evidence, in scores, that the frozen default boundaries count for."""
+SUSPECT_SCALED = (1.5, 1.5)
+SUSPECT_UNSETTLED = 4.0
+"""Onset and state on the common scale, beyond which they are counted as no larger; the onset until
+its pool has FEWEST_UNAIDED scores."""
 
-DEFAULT_BOUNDARY = (0.5, 3.0)
-"""Boundaries of onset and state before there is evidence."""
-
-LEAST_BOUNDARY = (0.0625, 1.5)
-"""No boundary is lower: less than this is no news, however often it may be said."""
+SUSPECT_STATE_WEIGHT = 16
+"""Of ONE: an incident has one onset but hundreds of rows of high state."""
 
 STATE_ROWS_PER_ONSET = 8.0
 """The state may pass its boundary on this many clean rows for each allowed false alarm: it
 stays high for some rows where the onset is reported once."""
 
+STATE_LEAST_ROWS = 1.0
+"""It is not extrapolated to fewer: high states come in runs, which say less about a tail than as
+many single scores."""
+
+LEAST_ALLOWED = 1e-12
+"""Alarms; a share may be 0."""
+
+CREDIT_ALARMS = 3.0
+CREDIT_HOURS = 6.0
+CREDIT_PACE = 2.0
+"""Alarms count in full as far as there is credit: it grows at CREDIT_PACE times the allowed rate,
+up to CREDIT_ALARMS and those allowed in CREDIT_HOURS."""
+
+BEYOND_CREDIT_PART = 1.0 / 32.0
+PATIENCE_HOURS = 24
+"""Alarms without credit count for little, unless it has lacked in each of so many hours: what
+lasts so long is how things are now."""
+
+DEBT_DAYS = 1.0
+"""Alarms beyond the credit, up to those allowed in so many days, are counted later, no faster than
+at the allowed rate: what looks like an incident every night has to come true in the long run."""
+
+CORRECTION_STEP = 0.1
+SLOWEST_ALARMS = 10.0
+"""An alarm changes the allowed number by this part, or less: the correction takes no less than a
+day, and no fewer than SLOWEST_ALARMS alarms."""
+
+MOST_CORRECTION = (-2.0, 4.0)
+"""Natural logarithm by which the allowed number may be raised (negative) or lowered."""
+
 # Entries of `clock`.
 BUCKET = 0  # the bucket being filled
-TIME = 1  # elapsed buckets times ONE, forgotten like the counts
-FRESH = 2  # weight added since the boundaries were last computed
-CLOCK_WIDTH = 3
+AGE = 1  # buckets elapsed; 0: nothing seen
+TIME = 2  # buckets times ONE that the pool's onsets are from; the next entry: its states
+ROWS = 4  # judged rows times ONE in the time of the pool's onsets
+RECENT = 5  # buckets of the hour being filled
+RECENT_ROWS = 6  # judged rows in it
+ALARMS = 7  # alarms in it
+LOUD_HOURS = 8  # hours up to now with more alarms than there was credit for
+SETTLED = 9  # 1 if the pool's onsets are many
+CLOCK_WIDTH = 10
+
+# Entries of `control`.
+CREDIT = 0
+DEBT = 1
+CORRECTION = 2
+CONTROL_WIDTH = 3
+
+HOUR_COUNTS = 2
+COUNTS_ROWS = 4
+"""Rows of `counts`: the pool's onsets and states, then those of the hour being filled."""
 
 
 @in_place
-def histogram_bin(score: float) -> int:
-    """Bin of a positive score; the outer bins take what is beyond."""
-    position = math.floor((math.log2(score) - LOWEST_OCTAVE) * STEPS_PER_OCTAVE)
-    return int(min(max(position, 0.0), HISTOGRAM_BINS - 1.0))
+def likely(default: float, allowed: float, rows: float) -> float:
+    """A default boundary as it is when so many alarms are allowed in so many rows."""
+    if allowed <= 0.0 or allowed >= DEFAULT_RATE * rows:
+        return default
+    return default * (1.0 + DEFAULT_GROWTH * math.log(DEFAULT_RATE * rows / allowed))
 
 
 @in_place
-def lower_edge(index: int) -> float:
-    """Smallest score of a bin."""
-    return 2.0 ** (LOWEST_OCTAVE + index / STEPS_PER_OCTAVE)
+def onset_boundary(
+    clock: NDArray[np.int64],
+    onsets: NDArray[np.int64],
+    correction: float,
+    default: float,
+    alarms_per_bucket: float,
+) -> float:
+    """Compute the boundary of onsets from the pool of them."""
+    allowed = max(alarms_per_bucket * clock[TIME] / ONE, LEAST_ALLOWED)
+    start = likely(default, allowed, clock[ROWS] / ONE)
+    allowed *= math.exp(-correction)
+    # One score more than allowed may be chance; what lies lower than more of them is too low.
+    observed = quantile(onsets, allowed + 0.5 * (1.0 + math.sqrt(allowed)))
+    seen = onsets.sum() / ONE
+    if seen < (FEWEST_SCORES if start < np.inf else FEWEST_UNAIDED):
+        return max(start, observed)
+    found = tail_boundary(onsets, seen, allowed)
+    if start < np.inf:
+        prior = PRIOR_SCORES[0] if found < start else PRIOR_SCORES[1]
+        found = max(found, LEAST_PART[0] * default)
+        found += prior**2 / (seen**2 + prior**2) * (start - found)
+    return max(found, observed)
 
 
 @in_place
-def tail_boundary(counts: NDArray[np.int64], allowed: float) -> float:
-    """The score that the pool exceeds `allowed` times.
-
-    Parameters
-    ----------
-    counts : int64[HISTOGRAM_BINS]
-        Weights of scores.
-    allowed : float
-        Number of scores (of full weight) that may lie above.
-
-    Returns
-    -------
-    float
-        Inside the observed tail a quantile; beyond, extrapolated from the top TAIL_SCORES.
-        0 for an empty pool.
-    """
-    wanted = max(allowed, TAIL_SCORES) * ONE
-    above, excess = 0.0, 0.0
-    for index in range(HISTOGRAM_BINS - 1, -1, -1):
-        count = counts[index]
-        if count == 0:
-            continue
-        left, right = lower_edge(index), lower_edge(index + 1)
-        if above + count >= wanted:
-            part = (wanted - above) / count
-            level = right - part * (right - left)
-            excess += (wanted - above) * 0.5 * (right - level)
-            excess -= above * level
-            if allowed >= TAIL_SCORES:
-                return level
-            return level + excess / wanted * math.log(TAIL_SCORES / allowed)
-        above += count
-        excess += count * 0.5 * (left + right)
-    return 0.0
+def state_boundary(
+    clock: NDArray[np.int64],
+    states: NDArray[np.int64],
+    default: float,
+    alarms_per_bucket: float,
+) -> float:
+    """Compute the boundary of states from the pool of them."""
+    seen = states.sum() / ONE
+    if seen < FEWEST_SCORES:
+        return default
+    rows = STATE_ROWS_PER_ONSET * alarms_per_bucket * clock[TIME + 1] / ONE
+    found = tail_boundary(states, seen, max(rows, STATE_LEAST_ROWS))
+    if default < np.inf:
+        found = max(found, LEAST_PART[1] * default)
+        prior = PRIOR_SCORES[0]
+        found += prior**2 / (seen**2 + prior**2) * (default - found)
+    return found
 
 
 @in_place
-def set_boundaries(
-    boundary: NDArray[np.float64], counts: NDArray[np.int64], time: int, alarms_per_bucket: float
-) -> None:
-    """Compute the boundaries of onset and state from the pool (`counts`: int64[2, bins])."""
-    buckets = time / ONE
+def weigh_hour(
+    clock: NDArray[np.int64],
+    control: NDArray[np.float64],
+    alarms_per_bucket: float,
+    seen: float,
+) -> int:
+    """Weight, up to ONE, of the hour that has ended; what its alarms say is learned."""
+    if seen < FEWEST_SCORES:
+        return ONE  # alarms say something about the boundary only if it has been found
+    expected = alarms_per_bucket * clock[RECENT]
+    alarms = float(clock[ALARMS])
+    most = CREDIT_ALARMS + CREDIT_HOURS * BUCKETS_PER_HOUR * alarms_per_bucket
+    credit = min(control[CREDIT] + CREDIT_PACE * expected, most)
+    counted = min(alarms, credit)
+    control[CREDIT] = credit - counted
+    clock[LOUD_HOURS] = clock[LOUD_HOURS] + 1 if alarms > counted else 0
+    lasting = clock[LOUD_HOURS] > PATIENCE_HOURS
+    counted += (alarms - counted) * (1.0 if lasting else BEYOND_CREDIT_PART)
+    per_day = alarms_per_bucket * BUCKETS_PER_DAY
+    debt = min(control[DEBT] + alarms - counted, DEBT_DAYS * per_day)
+    paid = min(debt, expected)
+    control[DEBT] = debt - paid
+    step = CORRECTION_STEP * min(SLOWEST_ALARMS / per_day, 1.0)
+    correction = control[CORRECTION] + step * (counted + paid - expected)
+    control[CORRECTION] = min(max(correction, MOST_CORRECTION[0]), MOST_CORRECTION[1])
+    return ONE if alarms == 0.0 else int(ONE * counted / alarms)
+
+
+@in_place
+def forget(clock: NDArray[np.int64], counts: NDArray[np.int64], shift: int) -> None:
+    """Forget 1 / 2**shift of what is in the pool."""
     for kind in range(2):
-        allowed = max(alarms_per_bucket * buckets, 1e-9)
-        if kind == 1:
-            allowed *= STATE_ROWS_PER_ONSET
-        seen = counts[kind].sum() / ONE
-        default = DEFAULT_BOUNDARY[kind]
-        found = max(tail_boundary(counts[kind], allowed), LEAST_BOUNDARY[kind])
-        trust = 0.0
-        if seen >= TAIL_SCORES:
-            trust = seen * seen / (seen * seen + PRIOR_SCORES * PRIOR_SCORES)
-        boundary[kind] = trust * found + (1.0 - trust) * default
+        if counts[kind].sum() < KEPT_SCORES * ONE:
+            continue
+        clock[TIME + kind] -= clock[TIME + kind] >> shift
+        if kind == 0:
+            clock[ROWS] -= clock[ROWS] >> shift
+        for index in range(HISTOGRAM_BINS):
+            counts[kind, index] -= counts[kind, index] >> shift
+
+
+@in_place
+def end_hour(
+    clock: NDArray[np.int64],
+    counts: NDArray[np.int64],
+    control: NDArray[np.float64],
+    alarms_per_bucket: float,
+) -> None:
+    """Take the hour's scores into the pool."""
+    weight = weigh_hour(clock, control, alarms_per_bucket, counts[0].sum() / ONE)
+    clock[ROWS] += clock[RECENT_ROWS] * weight
+    for kind in range(2):
+        clock[TIME + kind] += clock[RECENT] * weight
+        hour = counts[HOUR_COUNTS + kind]
+        for index in range(HISTOGRAM_BINS):
+            if hour[index]:
+                counts[kind, index] += hour[index] * weight // ONE
+                hour[index] = 0
+    clock[RECENT] = clock[RECENT_ROWS] = clock[ALARMS] = 0
 
 
 @in_place
 def begin_bucket(
     clock: NDArray[np.int64],
     counts: NDArray[np.int64],
+    control: NDArray[np.float64],
+    default: NDArray[np.float64],
     boundary: NDArray[np.float64],
     bucket: int,
     alarms_per_bucket: float,
 ) -> None:
-    """Let time go on to a later bucket: forget, and set the boundaries anew."""
-    if clock[TIME] == 0:
-        clock[TIME] = ONE
-    else:
-        elapsed = bucket - clock[BUCKET]
-        clock[TIME] += min(elapsed, LONGEST_PAUSE_BUCKETS) * ONE
-        days = bucket // FORGET_BUCKETS - clock[BUCKET] // FORGET_BUCKETS
-        if days > 0:
-            # A pause of weeks forgets no more than one day: the series are the same ones.
-            clock[TIME] -= clock[TIME] >> FORGET_SHIFT
-            for kind in range(2):
-                for index in range(HISTOGRAM_BINS):
-                    counts[kind, index] -= counts[kind, index] >> FORGET_SHIFT
+    """Let time go on to a later bucket; between hours learn the last one and set boundaries."""
+    before = clock[BUCKET]
     clock[BUCKET] = bucket
-    if clock[FRESH] * 64 >= counts[1].sum():
-        clock[FRESH] = 0
-        set_boundaries(boundary, counts, clock[TIME], alarms_per_bucket)
+    if clock[AGE] == 0:
+        control[CREDIT] = CREDIT_ALARMS
+        clock[AGE] = clock[RECENT] = 1
+        return
+    elapsed = min(bucket - before, LONGEST_PAUSE_BUCKETS)
+    is_young = clock[AGE] < BUCKETS_PER_HOUR  # then every bucket is an hour
+    if is_young or bucket // BUCKETS_PER_HOUR > before // BUCKETS_PER_HOUR:
+        age = clock[AGE] // BUCKETS_PER_HOUR
+        end_hour(clock, counts, control, alarms_per_bucket)
+        older = (clock[AGE] + elapsed) // BUCKETS_PER_HOUR
+        if age < YOUNG_HOURS and math.frexp(older)[1] > math.frexp(age)[1]:
+            forget(clock, counts, 1)
+        if bucket // BUCKETS_PER_DAY > before // BUCKETS_PER_DAY:
+            # A pause of weeks forgets no more than one day: the series are the same ones.
+            forget(clock, counts, FORGET_SHIFT)
+        clock[SETTLED] = counts[0].sum() >= FEWEST_UNAIDED * ONE
+        correction = control[CORRECTION]
+        boundary[0] = onset_boundary(clock, counts[0], correction, default[0], alarms_per_bucket)
+        boundary[1] = state_boundary(clock, counts[1], default[1], alarms_per_bucket)
+    clock[AGE] += elapsed
+    clock[RECENT] += elapsed
 
 
 @in_place
 def calibrate(
     clock: NDArray[np.int64],
     counts: NDArray[np.int64],
+    control: NDArray[np.float64],
+    default: NDArray[np.float64],
     boundary: NDArray[np.float64],
     order: NDArray[np.int64],
     ts: NDArray[np.int64],
@@ -174,7 +293,10 @@ def calibrate(
     Parameters
     ----------
     clock : int64[CLOCK_WIDTH]
-        State, as are `counts` (int64[2, HISTOGRAM_BINS]) and `boundary` (float64[2]).
+        State, as are `counts` (int64[COUNTS_ROWS, HISTOGRAM_BINS]), `control`
+        (float64[CONTROL_WIDTH]) and `boundary` (float64[2]).
+    default : float64[2]
+        Boundaries of onset and state before there is evidence.
     order : int64[n]
         Rows by bucket of event time.
     ts : int64[n]
@@ -190,13 +312,22 @@ def calibrate(
             scores[0, i] = 0.0
             continue
         bucket = ts[i] // CALIBRATION_BUCKET_NS
-        if clock[TIME] == 0 or bucket > clock[BUCKET]:
-            begin_bucket(clock, counts, boundary, bucket, alarms_per_bucket)
+        if clock[AGE] == 0 or bucket > clock[BUCKET]:
+            begin_bucket(clock, counts, control, default, boundary, bucket, alarms_per_bucket)
+        clock[RECENT_ROWS] += 1
         for kind in range(2):
             raw = scores[kind, i]
-            if raw > 0.0:
-                scaled = raw / boundary[kind]
-                weight = ONE if scaled < SUSPECT_SCORE[kind] else SUSPECT_WEIGHT[kind]
-                counts[kind, histogram_bin(raw)] += weight
-                clock[FRESH] += kind * weight
-                scores[kind, i] = scaled
+            if raw <= 0.0:
+                continue
+            scaled = raw / boundary[kind]
+            weight = ONE
+            most = SUSPECT_SCALED[kind]
+            if kind == 0 and clock[SETTLED] == 0:
+                most = SUSPECT_UNSETTLED
+            if scaled > most:
+                raw = most * boundary[kind]
+                weight = ONE if kind == 0 else SUSPECT_STATE_WEIGHT
+            if kind == 0 and scaled > 1.0:
+                clock[ALARMS] += 1
+            counts[HOUR_COUNTS + kind, histogram_bin(raw)] += weight
+            scores[kind, i] = scaled

@@ -2,7 +2,7 @@
 
 A channel is a quantity watched over time (the value itself, its moving mean, its residual to the
 daily rhythm, ...). It keeps a robust level and spread and the extremes of three blocks of rows, so
-that "outside the range of the last 4096 to 6144 values" costs nine numbers of memory.
+that "outside the range of the last 5460 to 8190 values" costs nine numbers of memory.
 
 Ranges as a signal: Ahmad et al., "Unsupervised real-time anomaly detection for streaming data",
 Neurocomputing 2017 (spatial anomalies).
@@ -25,13 +25,13 @@ CHANNEL_WIDTH = HIGH + BLOCKS
 WARM_UP_ROWS = 128
 """Rows that a channel learns from before it judges."""
 
-BLOCK_ROWS = 2048
+BLOCK_ROWS = 2730
 """Rows of one block of extremes."""
 
 COUNT_MAX = 4 * BLOCK_ROWS
 """Counts start again a block below this, for beyond every limit only whole blocks matter."""
 
-MEMORY_ROWS = 4096.0
+MEMORY_ROWS = 2000.0
 """Memory of level and spread: plain means up to so many rows, then exponential forgetting."""
 
 OUTLIER_SPREADS = 4.0
@@ -43,7 +43,7 @@ not blind the channel for a whole memory."""
 
 RANGE_ROWS = 2.5 * BLOCK_ROWS
 LOG_RANGE_ROWS = math.log(RANGE_ROWS)
-GROWTH = 0.25
+GROWTH = 0.1
 """Part of a young channel's range by which it is widened, times log(RANGE_ROWS)/log(rows) - 1."""
 
 SOFTNESS_SPREADS = 2.0
@@ -79,7 +79,11 @@ def tame(row: NDArray[np.float64], tallies: NDArray[np.int16], channel: int, val
 
 @in_place
 def novelty_of(
-    row: NDArray[np.float64], tallies: NDArray[np.int16], channel: int, value: float
+    row: NDArray[np.float64],
+    tallies: NDArray[np.int16],
+    channel: int,
+    value: float,
+    least_spread: float,
 ) -> float:
     """How far a value is outside the remembered range.
 
@@ -93,6 +97,9 @@ def novelty_of(
         Number of the channel.
     value : float
         Finite.
+    least_spread : float
+        Novelty is measured by at least this: a channel that is all but constant must not shout
+        about rounding.
 
     Returns
     -------
@@ -112,7 +119,8 @@ def novelty_of(
         excess -= GROWTH * (high - low) * (LOG_RANGE_ROWS / seen - 1.0)
         if excess <= 0.0:
             return 0.0
-    return excess / (excess + SOFTNESS_SPREADS * row[channel * CHANNEL_WIDTH + SPREAD])
+    spread = max(row[channel * CHANNEL_WIDTH + SPREAD], least_spread)
+    return excess / (excess + SOFTNESS_SPREADS * spread)
 
 
 @in_place
@@ -173,9 +181,10 @@ def observe(
     tallies: NDArray[np.int16],
     channel: int,
     value: float,
+    least_spread: float,
     pace: float,
 ) -> float:
-    """Novelty of a value by what was known before; then learn it (see `learn`)."""
-    novelty = novelty_of(row, tallies, channel, value)
+    """Novelty of a value by what was known before; then learn it (see `novelty_of`, `learn`)."""
+    novelty = novelty_of(row, tallies, channel, value, least_spread)
     learn(row, tallies, channel, tame(row, tallies, channel, value), pace)
     return novelty

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.detectors.calibrated import Calibration
+from engine.detectors.feedback import NO_VERDICTS, Boundaries, UserVerdicts
 from engine.detectors.instants import NO_GROUP, Groups, Instants
 from engine.detectors.protocol import DEVIATION, SCORE_KINDS, SCORE_ROWS, Scores
 from engine.detectors.signals import masks
@@ -33,11 +34,15 @@ SIGNALS_OF_ENTITIES = ("joint deviation",)
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """Entities at the instants of a block, and what was said of them, calibrated."""
+    """Entities at the instants of a block, and what was said of them, calibrated.
+
+    `factor` is what users' verdicts have multiplied the boundary of each onset by; None: all by 1.
+    """
 
     instants: Instants
     verdicts: Verdicts
     scores: Scores
+    factor: NDArray[np.float64] | None = None
 
 
 class EntityWatch(ScoreStreams):
@@ -61,6 +66,7 @@ class EntityWatch(ScoreStreams):
             BUDGET_PART * watch.spec.false_alarms_per_day, self.judge.default_boundary
         )
         self._numbers: dict[Labels, int] = {}
+        self.boundaries = Boundaries(len(SIGNALS_OF_ENTITIES))
         # Slots of the series that are made of each entity.
         self._made = SlotArrays({name: np.array(-1, np.int32) for name in _MADE})
 
@@ -92,6 +98,7 @@ class EntityWatch(ScoreStreams):
         self.groups.grow(group, fingerprint, len(self._numbers), limit)
         self.judge.grow(len(self._numbers), limit)
         self.calibration.grow(len(self._numbers), limit)
+        self.boundaries.grow(len(self._numbers), limit)
 
     def _number(self, labels: Labels, limit: int) -> int:
         number = self._numbers.setdefault(labels, len(self._numbers))
@@ -110,10 +117,13 @@ class EntityWatch(ScoreStreams):
         own = tuple(name for name, _ in labels or ())
         return labels if own == self.watch.spec.entity else None
 
-    def judged(self, watched: Watched, series: Sequence[Series]) -> Judged:
+    def judged(
+        self, watched: Watched, series: Sequence[Series], said: UserVerdicts = NO_VERDICTS
+    ) -> Judged:
         """Judge the entities at the instants of a block whose series have been scored.
 
-        `series` are those of the slots.
+        `series` are those of the slots; `said` are users' verdicts on joint scores, by slot, that
+        take effect in the block.
         """
         slot = watched.rows.slot[watched.chosen]
         values = self.judge.seen(watched)
@@ -130,7 +140,38 @@ class EntityWatch(ScoreStreams):
             raw[:, here] = part
         raw[DEVIATION] = verdicts.joint.state
         signals = np.ones((1, len(instants)), np.float32)
-        return Judged(instants, verdicts, Scores.of(raw, signals))
+        scores = Scores.of(raw, signals)
+        return Judged(instants, verdicts, scores, self._moved(instants, scores, said))
+
+    def _moved(
+        self, instants: Instants, scores: Scores, said: UserVerdicts
+    ) -> NDArray[np.float64] | None:
+        """Bring scores to the boundaries that verdicts have moved (see `Boundaries.apply`)."""
+        if not len(said):
+            return self.boundaries.apply(instants.group, instants.ts, scores, NO_VERDICTS)
+        which, own = said.of(self._groups_of(said), self.plan.number_of(self.detector_name))
+        factor = self.boundaries.apply(instants.group, instants.ts, scores, own)
+        said.outcome[which] = own.outcome
+        return factor
+
+    def _groups_of(self, said: UserVerdicts) -> NDArray[np.int32]:
+        """The entity whose joint score each verdict is on, -1 for none."""
+        made = self._made[ENTITY_DEVIATION]
+        found = np.full(len(said), NO_GROUP, np.int32)
+        for row, slot in enumerate(said.place.tolist()):
+            if slot >= 0:
+                for number in np.flatnonzero(made == slot).tolist():
+                    found[row] = number
+        return found
+
+    def members_of(self, said: UserVerdicts) -> NDArray[np.int32]:
+        """Slots of the series of all entities that verdicts are on."""
+        if not len(said):
+            return said.place
+        groups = self._groups_of(said)
+        group = self.groups.slots["group"]
+        of_judged = np.isin(group, groups[groups >= 0])
+        return np.flatnonzero(of_judged).astype(np.int32)
 
     def _name(self, series: Series) -> str:
         """What a series is called within its entity."""
@@ -162,7 +203,8 @@ class EntityWatch(ScoreStreams):
         order = np.argsort(here)
         scores = judged.scores.take(chosen[order])
         named = masks(SIGNALS_OF_ENTITIES, scores.signals)
-        return self.watched(rows, here[order], scores, scores.deviation, named)
+        factor = None if judged.factor is None else judged.factor[chosen[order]]
+        return self.watched(rows, here[order], scores, scores.deviation, named, factor)
 
     def series_of(
         self, slots: NDArray[np.int32], series: list[Series], wants: Any
@@ -208,10 +250,12 @@ class EntityWatch(ScoreStreams):
     def tables(self) -> list[Table]:
         """The live arrays whose rows change only when rows of their slots are scored."""
         group = self.groups.slots["group"]
-        by_group = [*self.judge.tables(), *self.calibration.tables()]
+        by_group = [
+            *self.judge.tables(), *self.calibration.tables(), *self.boundaries.tables()
+        ]  # fmt: skip
         return [
             *self.groups.tables(),
-            *(Table(table.arrays, group, is_shared=True) for table in by_group),
+            *(_of_members(table, group) for table in by_group),
             *self.alarm_tables(),
         ]
 
@@ -228,7 +272,17 @@ class EntityWatch(ScoreStreams):
         if self.groups.restore(arrays):
             own = {*self.groups.slots.arrays(), *self.groups.groups.arrays()}
             others = {name: array for name, array in arrays.items() if name not in own}
+            self.boundaries.restore(others)
             self.judge.restore(self.calibration.restore(others))
+
+
+def _of_members(table: Table, group: NDArray[np.int32]) -> Table:
+    """A table of entities as one of their members' slots."""
+    if table.row_of_slot is None:
+        return Table(table.arrays, group, is_shared=True)
+    rows = np.full(len(group), -1, np.int32)
+    rows[group >= 0] = table.row_of_slot[group[group >= 0]]
+    return Table(table.arrays, rows, is_shared=True)
 
 
 _MADE = (ANOMALY_RATE, ENTITY_DEVIATION)

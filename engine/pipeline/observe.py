@@ -21,6 +21,7 @@ _REFUSALS = {
     "limit": "more series than limits.series: the newest are refused",
     "late": "rows refused: the watermark had passed them before their partition was read",
     "model_error": "samples that a detector's model could not score",
+    "orphan_label": "verdicts of users on what is not there, see the dead letters",
 }
 
 _log = structlog.get_logger()
@@ -110,6 +111,8 @@ class Observer:
             if counts.get(f"{reason}_rows"):
                 telemetry.dead_letters.labels(reason).inc(counts[f"{reason}_rows"])
                 _log.warning(text)
+        for outcome in ("applied", "repeated", "refused"):
+            telemetry.verdicts.labels(outcome).inc(counts.get(f"verdicts_{outcome}", 0))
         if counts.get("suspended_models"):
             telemetry.models_suspended.inc(counts["suspended_models"])
             _log.warning("models suspended: too many failures in a row, see model_error letters")

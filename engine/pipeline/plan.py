@@ -76,6 +76,15 @@ class FlowPlan:
         )
 
     @property
+    def detector_names(self) -> tuple[str, ...]:
+        """The detectors' names, each once, in the order of the configuration."""
+        return tuple(dict.fromkeys(spec.name for spec in self.detectors))
+
+    def number_of(self, detector: str) -> int:
+        """What verdicts call a detector, see `engine.codecs.verdicts`."""
+        return 1 + self.detector_names.index(detector)
+
+    @property
     def placement(self) -> str:
         """What decides which series live together, as text; empty where none do."""
         return "; ".join(

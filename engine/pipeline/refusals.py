@@ -81,6 +81,12 @@ class Refusals:
             )
             output.dead_letters.append(letter)
 
+    def verdicts(self, letters: Sequence[DeadLetter], output: ShardOutput) -> None:
+        """Reject verdicts of users that come too late or are about nothing."""
+        for letter in letters:
+            output.count(f"{letter.reason.value}_rows", 1)
+        output.dead_letters += letters[: self._allowed(len(letters), output)]
+
     def _allowed(self, wanted: int, output: ShardOutput) -> int:
         """How many dead letters may be written now; the others are only counted."""
         allowed = self._rate.allow(wanted)

@@ -141,17 +141,20 @@ class ScoreStreams:
         scores: Scores,
         values: NDArray[np.float64],
         masks: NDArray[np.float64],
+        factor: NDArray[np.float64] | None = None,
     ) -> "Watched":
         """Align scores of the chosen rows with all, as streams and as contexts of alarms.
 
-        `values` are the chosen samples; `masks` what `engine.detectors.signals.masks` gives.
+        `values` are the chosen samples; `masks` what `engine.detectors.signals.masks` gives;
+        `factor` what `engine.detectors.feedback.Boundaries.apply` gives.
         """
         streams = {
             self.stream(kind): aligned(getattr(scores, kind), chosen, len(rows))
             for kind in SCORE_KINDS
         }
         band = (streams[self.stream(kind)] for kind in ("expected", "lower", "upper"))
-        said = (aligned(values, chosen, len(rows)), *band, aligned(masks, chosen, len(rows)))
+        moved = np.ones(len(rows)) if factor is None else aligned(factor, chosen, len(rows))
+        said = (aligned(values, chosen, len(rows)), *band, aligned(masks, chosen, len(rows)), moved)
         context = np.column_stack([rows.ts // _MILLISECOND_NS, *said])
         return Watched(rows, chosen, scores, streams, context)
 

@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.clock import elapsed_ns
+from engine.detectors.feedback import UserVerdicts
 from engine.detectors.instants import INSTANT_NS
 from engine.pipeline.entity_watch import EntityWatch
+from engine.pipeline.feedback_rows import FeedbackRows
 from engine.pipeline.made import with_samples
 from engine.pipeline.plan import FlowPlan
 from engine.pipeline.refusals import Refusals
@@ -56,6 +58,7 @@ class SeriesShard:
         self.slots = SlotTable(series_max(plan.limits.series, plan.shards))
         self.watermark = Watermark(len(plan.partitions))
         self.pending = Pending()
+        self.feedback = FeedbackRows()
         self.deltas = Deltas()
         self.leaves = Leaves(
             plan.rules.queries, plan.rules.lanes_of, samples_max=plan.limits.window_samples
@@ -79,7 +82,8 @@ class SeriesShard:
         """Take pieces of batches in; handle what the watermark has passed, if it is worth it."""
         output = ShardOutput()
         caught_up = False
-        for piece in pieces:
+        for given in pieces:
+            piece = self.feedback.split_off(given, self._handled, self._refusals, output)
             self._define(piece.definitions)
             for watch in self.watches:
                 watch.meet(piece.population, own=False)
@@ -120,6 +124,7 @@ class SeriesShard:
         arrays: dict[str, NDArray[Any] | SnapshotArray] = {
             f"pending|{key}": array for key, array in self.pending.arrays().items()
         }
+        arrays |= {f"feedback|{key}": array for key, array in self.feedback.arrays().items()}
         arrays |= self._snapshots.take(tables)
         for part in self._scored:
             arrays |= {f"{part.key}|{key}": array for key, array in part.arrays().items()}
@@ -162,6 +167,7 @@ class SeriesShard:
             if watch.key in meta["watches"]:
                 watch.restore(part(watch.key))
         self._restore_pending(part("pending"))
+        self.feedback.restore(part("feedback"))
 
     def take_in(self, series: list[Series]) -> None:
         """Take in the series of a checkpoint, or of a shard to learn from, in their order."""
@@ -252,7 +258,10 @@ class SeriesShard:
         """Handle all rows at or below the watermark and all ticks up to it."""
         slot, columns = self.pending.take_through(watermark)
         rows = ordered(slot, columns.ts, columns.value, columns.flags, len(self.slots))
+        said = self.feedback.due(watermark, self.slots)
         self._snapshots.keep(rows.slot)
+        for judged in (said.place[said.place >= 0], *(e.members_of(said) for e in self.entities)):
+            self._snapshots.keep(judged)
         if self._begun == NOT_YET and len(rows):
             self._begin(int(rows.ts.min()))
         rows = self.deltas.resolve(rows, len(self.slots))
@@ -263,7 +272,7 @@ class SeriesShard:
         found: list[Watched] = []
         began_ns = elapsed_ns()
         for watch in self.watches:
-            watched = watch.score(rows)
+            watched = watch.score(rows, said)
             found.append(watched)
             values |= watched.streams
             self._refusals.failures(watch.spec.name, watched, self.slots.series, output)
@@ -271,8 +280,9 @@ class SeriesShard:
             if len(emitted):
                 output.scores.append(emitted)
         for entity in self.entities:
-            rows, values = self._judge(entity, rows, values, found, output)
+            rows, values = self._judge(entity, rows, values, found, said, output)
         output.detector_ns += elapsed_ns() - began_ns
+        self.feedback.settle(said, self._refusals, output)
         self.leaves.is_read = self._snapshots.are_read
         results = self.leaves.evaluate(rows, values, watermark)
         self._close(watermark, results, found, output)
@@ -294,10 +304,12 @@ class SeriesShard:
         rows: Rows,
         values: dict[str, NDArray[np.float64]],
         found: list[Watched],
+        said: UserVerdicts,
         output: ShardOutput,
     ) -> tuple[Rows, dict[str, NDArray[np.float64]]]:
         """Judge entities; give the block with the samples that are made of them."""
-        judged = entity.judged(found[self.watches.index(entity.watch)], self.slots.series)
+        watched = found[self.watches.index(entity.watch)]
+        judged = entity.judged(watched, self.slots.series, said)
         emitted = entity.emitted(judged, self.slots.series, self.plan.emit)
         if len(emitted):
             output.scores.append(emitted)

@@ -1,6 +1,6 @@
 """Opens the sources of a configuration as partitions of the flow."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,13 +9,17 @@ import structlog
 from confluent_kafka import Consumer
 from msgspec.structs import replace
 
-from engine.codecs.formats import make_codec
-from engine.config.connections import RecordingSource, Source
+from engine.codecs.feedback import FeedbackCodec
+from engine.codecs.formats import limits_of, make_codec, make_feedback_codec
+from engine.codecs.samples import Codec
+from engine.config.connections import KafkaSource, RecordingSource, Source
 from engine.config.scalars import Start
 from engine.config.schema import Config
 from engine.errors import UsageError
 from engine.pipeline.plan import FlowPlan
 from engine.series.blocks import CheckpointId, CheckpointStore
+from engine.sources.feedback import FeedbackIntake
+from engine.sources.feedback_files import FeedbackFile, open_feedback
 from engine.sources.idle import IdleAdvances
 from engine.sources.intake import DeadLetterRate, Intake
 from engine.sources.journal import Journal
@@ -40,7 +44,7 @@ class SourcePartition:
     """A partition, and the source of the configuration that it belongs to."""
 
     source: Source
-    of: KafkaPartition | RecordingPartition
+    of: KafkaPartition | RecordingPartition | FeedbackFile
 
 
 def list_partitions(config: Config) -> dict[str, SourcePartition]:
@@ -64,20 +68,39 @@ def list_partitions(config: Config) -> dict[str, SourcePartition]:
                     raise UsageError(f"topic {source.kafka.topic} stands in two sources")
                 found[of.key] = SourcePartition(source, of)
         elif source.recording is not None:
-            recording = source.recording
-            opened = open_recording(
-                config.beside(recording.path),
-                name=recording.name,
-                labels=recording.labels,
-                exclude=recording.exclude,
-                timestamp_unit=recording.timestamp_unit,
-            )
-            for part in opened.partitions:
-                key = f"{Path(recording.path).name}:{part.key}"
+            for part in _files(config, source, source.recording):
+                key = f"{Path(source.recording.path).name}:{part.key}"
                 if key in found:
                     raise UsageError(f"two recordings hold {key}; rename one of them")
                 found[key] = SourcePartition(source, part)
     return found
+
+
+def _files(
+    config: Config, source: Source, recording: RecordingSource
+) -> Sequence[RecordingPartition | FeedbackFile]:
+    """The files of a recording, of samples or of feedback."""
+    path = config.beside(recording.path)
+    if source.kind == "feedback":
+        names = dict.fromkeys(detector.use for detector in config.detectors)
+        codec = FeedbackCodec(tuple(names), limits=limits_of(config.limits))
+        return open_feedback(path, unit=recording.timestamp_unit, codec=codec)
+    return open_recording(
+        path,
+        name=recording.name,
+        labels=recording.labels,
+        exclude=recording.exclude,
+        timestamp_unit=recording.timestamp_unit,
+    ).partitions
+
+
+def recorded_feedback(config: Config) -> tuple[Source, ...]:
+    """The sources of a configuration that are files of feedback: a replay plays them, too."""
+    return tuple(
+        source
+        for source in config.sources
+        if source.kind == "feedback" and source.recording is not None
+    )
 
 
 def recorded_source(config: Config, recording: RecordingSource) -> Source:
@@ -94,7 +117,11 @@ def recorded_source(config: Config, recording: RecordingSource) -> Source:
     UsageError
         Sources differ in what they rename and leave out, and the recording can't do both.
     """
-    rules = {(source.relabel, source.nan, source.infinity) for source in config.sources}
+    rules = {
+        (source.relabel, source.nan, source.infinity)
+        for source in config.sources
+        if source.kind == "metrics"
+    }
     if len(rules) > 1:
         raise UsageError(
             f"{config.file}: sources differ in `relabel`, `nan` or `infinity`; play each one's "
@@ -188,10 +215,12 @@ class SourceOpener:
         """Of how many series a partition remembers something; well above `limits.series`."""
         return max(_SERIES_REMEMBERED_MIN, 2 * self.plan.limits.series)
 
-    def _intake(self, *, undefined_max: int | None) -> Intake:
+    def _intake(self, source: Source, *, undefined_max: int | None) -> Intake:
         time = self.plan.config.time
-        return Intake(
-            PartitionClock(time.lateness_ns),
+        is_feedback = source.kind == "feedback"
+        return (FeedbackIntake if is_feedback else Intake)(
+            # Verdicts are dated so that none is late.
+            PartitionClock(0 if is_feedback else time.lateness_ns),
             max_ahead_ns=time.max_ahead_ns,
             detectors_of=self.plan.detectors_of,
             place_of=self.plan.place_of,
@@ -202,7 +231,7 @@ class SourceOpener:
 
     def _open_recording(
         self,
-        partition: RecordingPartition,
+        partition: RecordingPartition | FeedbackFile,
         source: Source,
         number: int,
         epochs: Epochs,
@@ -213,7 +242,7 @@ class SourceOpener:
             number,
             sieve=self._sieve(source),
             # A recording gives each series once; all of them are in memory while it is read.
-            intake=self._intake(undefined_max=None),
+            intake=self._intake(source, undefined_max=None),
             skew=self.skew,
             epochs=epochs,
             rows=self.plan.config.batch.rows,
@@ -240,8 +269,8 @@ class SourceOpener:
             settings = replace(settings, start=Start("earliest"))
         return KafkaReader(
             KafkaPartition(settings, partition.partition, partition.number),
-            codec=SievedCodec(lambda: make_codec(settings, config.limits), self._sieve(source)),
-            intake=self._intake(undefined_max=self._series_remembered),
+            codec=self._codec(source, settings),
+            intake=self._intake(source, undefined_max=self._series_remembered),
             skew=self.skew,
             epochs=epochs,
             idle=IdleAdvances(
@@ -256,6 +285,12 @@ class SourceOpener:
             resume=resume,
             resume_from=begin,
         )
+
+    def _codec(self, source: Source, settings: KafkaSource) -> Codec:
+        limits = self.plan.config.limits
+        if source.kind == "feedback":
+            return make_feedback_codec(settings, limits, self.plan.detector_names)
+        return SievedCodec(lambda: make_codec(settings, limits), self._sieve(source))
 
     def _sieve(self, source: Source) -> Sieve:
         return Sieve(source, entries_max=self._series_remembered)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from engine.detectors.calibrated import CalibratedDetector
 from engine.detectors.calibration_kernels import CALIBRATION_BUCKET_NS
+from engine.detectors.feedback import NO_VERDICTS, Boundaries, UserVerdicts
 from engine.detectors.population import Population
 from engine.detectors.protocol import SCORE_KINDS, Failure, Scores
 from engine.detectors.siblings import SiblingScorer
@@ -53,6 +54,7 @@ class Watch(ScoreStreams):
         self.spec = spec
         self._plan = plan
         self.detector = spec.make()
+        self.boundaries = Boundaries(len(self.detector.signals))
         self.population = Population(plan.shards)
         # Of each slot: its number among those watched.
         self._slots = SlotArrays({"places": np.array(-1, np.int32)})
@@ -85,6 +87,7 @@ class Watch(ScoreStreams):
         if count:
             self._join_siblings([series[place] for place in np.flatnonzero(chosen)], limit)
             self.detector.grow(self._watched, limit)
+            self.boundaries.grow(self._watched, limit)
         if self.spec.lookback_ns is not None:
             lookback[chosen] = self.spec.lookback_ns
 
@@ -101,8 +104,11 @@ class Watch(ScoreStreams):
                 fingerprint = np.array([item.fingerprint for item in series], np.uint64)
                 scorer.join(keys, fingerprint, limit)
 
-    def score(self, rows: Rows) -> Watched:
-        """Score a block, in as many calls as the share of the budget changes in it."""
+    def score(self, rows: Rows, said: UserVerdicts = NO_VERDICTS) -> Watched:
+        """Score a block, in as many calls as the share of the budget changes in it.
+
+        `said` are verdicts by slot that take effect in it; their outcomes are written.
+        """
         places = self._slots["places"][rows.slot]
         is_scored = (places >= 0) & ((rows.flags & FLAG_STALE) == 0)
         if self.learned_through != NOT_YET:
@@ -113,8 +119,23 @@ class Watch(ScoreStreams):
         scores = Scores.empty(len(self.detector.signals))
         if len(chosen):
             scores = self._score_by_share(places[chosen], rows.ts[chosen], rows.value[chosen])
+        factor = self._moved(places[chosen], rows.ts[chosen], scores, said)
         named = masks(self.detector.signals, scores.signals)
-        return self.watched(rows, chosen, scores, rows.value[chosen], named)
+        return self.watched(rows, chosen, scores, rows.value[chosen], named, factor)
+
+    def _moved(
+        self, place: NDArray[np.int32], ts: NDArray[np.int64], scores: Scores, said: UserVerdicts
+    ) -> NDArray[np.float64] | None:
+        """Bring scores to the boundaries that verdicts have moved (see `Boundaries.apply`)."""
+        if not len(said):
+            return self.boundaries.apply(place, ts, scores, NO_VERDICTS)
+        watched = np.full(len(said), -1, np.int32)
+        known = said.place >= 0
+        watched[known] = self._slots["places"][said.place[known]]
+        which, own = said.of(watched, self._plan.number_of(self.spec.name))
+        factor = self.boundaries.apply(place, ts, scores, own)
+        said.outcome[which] = own.outcome
+        return factor
 
     def series_of(
         self, slots: NDArray[np.int32], series: list[Series], wants: Any
@@ -157,7 +178,10 @@ class Watch(ScoreStreams):
         slots = self._slots.arrays()
         return [
             Table(slots),
-            *(_by_place(table, slots["places"]) for table in self.detector.tables()),
+            *(
+                _by_place(table, slots["places"])
+                for table in (*self.detector.tables(), *self.boundaries.tables())
+            ),
             *self.alarm_tables(),
         ]
 
@@ -178,6 +202,7 @@ class Watch(ScoreStreams):
         self.learned_through = int(arrays.pop(_LEARNED_THROUGH, NOT_YET))
         mine = [name for name in arrays if name.startswith(_POPULATION)]
         self.population.restore({name.removeprefix(_POPULATION): arrays.pop(name) for name in mine})
+        self.boundaries.restore(arrays)
         self.detector.restore(arrays)
 
     def shares(self, ts: NDArray[np.int64]) -> list[tuple[float, Any]]:

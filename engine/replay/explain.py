@@ -33,7 +33,7 @@ from engine.rules.alerting import AlertEvaluation
 from engine.rules.lifecycle import FIRING, INACTIVE, PENDING
 from engine.rules.plan import RulePlan
 from engine.rules.recorded import Samples, series_of
-from engine.series.columns import FLAG_STALE, Columns
+from engine.series.columns import FLAG_FEEDBACK, FLAG_STALE, Columns
 from engine.series.identity import Series
 from engine.series.pieces import Batch
 from engine.sources.journal import Journal
@@ -144,7 +144,9 @@ class _Scene:
             if until_ns == self.tick:
                 before = _states(self._evaluation)
             for batch in last.values():
-                said = replace(batch, columns=Columns.empty(), definitions=[], population=[])
+                said = replace(
+                    batch, columns=Columns.empty(), definitions=[], population=[], place=None
+                )
                 self._feed(said, until_ns)
         evaluation = self._evaluation
         after = _states(evaluation)
@@ -184,14 +186,21 @@ class _Scene:
                 polled = reader.poll()
                 if polled.batch is not None:
                     yield polled.batch
-                done = polled.batch is not None and polled.batch.progress.claim >= self.tick
-                if polled.end or done:
+                said = None if polled.batch is None else polled.batch.progress
+                # A file that has ended would wait for the others to end with it.
+                if polled.end or (said and (said.ended or said.claim >= self.tick)):
                     reader.close()
                     readers.remove(reader)
 
     def _until_tick(self, batch: Batch) -> Batch:
         """Leave out what is later than the tick; keep what the rule may see."""
-        columns = batch.columns.take(batch.columns.ts <= self.tick)
+        chosen = batch.columns.ts <= self.tick
+        columns = batch.columns.take(chosen)
+        place = None if batch.place is None else batch.place[chosen]
+        if len(batch.columns) and batch.columns.flags[0] & FLAG_FEEDBACK:
+            judged = set(columns.fingerprint.tolist())
+            meant = [item for item in batch.definitions if item.series.fingerprint in judged]
+            return replace(batch, columns=columns, place=place, definitions=meant)
         for definition in batch.definitions:
             self._series[definition.series.fingerprint] = definition.series
         wanted = columns.take(columns.ts > self._keep_after)
@@ -199,7 +208,7 @@ class _Scene:
             here = wanted.take(wanted.fingerprint == fingerprint)
             stale = (here.flags & FLAG_STALE) != 0
             self._keep(self._series[fingerprint], (here.ts, here.value, stale))
-        return replace(batch, columns=columns)
+        return replace(batch, columns=columns, place=place)
 
     def _feed(self, batch: Batch, claim: int) -> None:
         """Let the flow handle a batch of a partition that promises to be so far."""

@@ -238,7 +238,11 @@ class _Recorder:
 
 
 def _sources(config: Config, start: Start | None) -> list[KafkaSource]:
-    sources = [source.kafka for source in config.sources if source.kafka is not None]
+    sources = [
+        source.kafka
+        for source in config.sources
+        if source.kafka is not None and source.kind == "metrics"
+    ]
     if not sources:
         raise UsageError(f"{config.file}: there is no Kafka source to record")
     if len({source.topic for source in sources}) < len(sources):

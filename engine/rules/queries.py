@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from engine.promql.leaf import Leaf
 from engine.promql.matrix import Labels
 
-CONTEXT_WIDTH = 6
+CONTEXT_WIDTH = 7
 """Columns of a result's context, see `LeafRows`."""
 
 
@@ -61,8 +61,9 @@ class LeafRows:
     announced : Announced
         What the pairs are that have not occurred before.
     context : float64[n, CONTEXT_WIDTH] or None
-        For anomaly series: timestamp (ms), value, expected value, lower and upper band and the
-        signals (`engine.detectors.signals.masks`) of the newest anomalous sample at the tick.
+        For anomaly series: timestamp (ms), value, expected value, lower and upper band, the
+        signals (`engine.detectors.signals.masks`) and what feedback has multiplied the boundary by,
+        of the newest anomalous sample at the tick.
     """
 
     shard: int

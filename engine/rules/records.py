@@ -157,14 +157,16 @@ def _anomaly_reason(series: Series, context: NDArray[np.float64]) -> str:
     metric = labels.pop("metric", series.name)
     labels.pop("detector", None)
     seen = Series.of(metric, labels)
-    at, value, expected, lower, upper, mask = context.tolist()
+    at, value, expected, lower, upper, mask, moved = context.tolist()
     moment = rfc3339(int(at) * MILLISECOND_NS)
     text = f"{seen} was {_digits(value)} at {moment}"
     if not math.isnan(expected):
         usual = f"{_digits(expected)} ({_digits(lower)} to {_digits(upper)})"
         text = f"{text}, expected {usual} for {weekday_and_time(int(at) * MILLISECOND_NS)}"
     signals = named(mask)
-    return f"{text}; {_listed(signals)} broke" if signals else text
+    if signals:
+        text = f"{text}; {_listed(signals)} broke"
+    return text if moved == 1.0 else f"{text}; boundary x{moved:.2f} by feedback"
 
 
 def _listed(names: list[str]) -> str:

@@ -28,7 +28,7 @@ class Pending:
 
     def take_through(self, ts: int) -> tuple[NDArray[np.int32], Columns]:
         """Take out all rows with a timestamp at or below `ts`, in arrival order."""
-        slot, columns = self._joined()
+        slot, columns = self.joined()
         ready = columns.ts <= ts
         if ready.all():
             self._pieces, self._rows = [], 0
@@ -40,7 +40,7 @@ class Pending:
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """All waiting rows as arrays, for a checkpoint."""
-        slot, columns = self._joined()
+        slot, columns = self.joined()
         return {
             "slot": slot,
             "ts": columns.ts,
@@ -48,7 +48,8 @@ class Pending:
             "flags": columns.flags,
         }
 
-    def _joined(self) -> tuple[NDArray[np.int32], Columns]:
+    def joined(self) -> tuple[NDArray[np.int32], Columns]:
+        """All waiting rows with their slots, in arrival order."""
         if len(self._pieces) == 1:
             return self._pieces[0]
         if not self._pieces:

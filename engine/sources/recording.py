@@ -10,6 +10,7 @@ from engine.events import DeadLetter, Reason, native_row
 from engine.series.columns import Columns
 from engine.series.identity import Series
 from engine.series.pieces import Batch, Progress
+from engine.sources.feedback_files import FeedbackFile
 from engine.sources.intake import Intake, Taken
 from engine.sources.reader import Epochs, Polled
 from engine.sources.recording_blocks import Block
@@ -30,7 +31,7 @@ class RecordingReader:
 
     Parameters
     ----------
-    partition : RecordingPartition
+    partition : RecordingPartition or FeedbackFile
     number : int
         Its number in the flow.
     sieve : Sieve
@@ -51,7 +52,7 @@ class RecordingReader:
 
     def __init__(
         self,
-        partition: RecordingPartition,
+        partition: RecordingPartition | FeedbackFile,
         number: int,
         *,
         sieve: Sieve,

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from engine.series.columns import FLAG_STALE, STALE_NAN_BITS, Columns, Reject
+from engine.series.columns import FLAG_FEEDBACK, FLAG_STALE, STALE_NAN_BITS, Columns, Reject
 from engine.series.identity import Series
 from engine.sources.recording_layout import Layout
 from engine.sources.recording_scan import Frame
@@ -111,6 +111,7 @@ def decode_long(frame: Frame, layout: Layout, index: SeriesIndex) -> Chunk:
     values = _taken(value, at).to_numpy()
     flags = (
         _taken(rows["flags"].cast(pl.UInt8, strict=False).fill_null(0), at).to_numpy()
+        & ~FLAG_FEEDBACK  # rows of a recording are samples
         if layout.has_flags
         else stale_flags(values)
     )

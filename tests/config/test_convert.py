@@ -81,7 +81,15 @@ state: {shards: 5000}
         ),
         (
             "sources: [{kind: labels, recording: {path: c}}]",
-            "1:18: sources[0].kind: 'labels' isn't supported yet; write metrics",
+            "1:18: sources[0].kind: 'labels' isn't supported yet; write feedback, metrics",
+        ),
+        (
+            "sources: [{kind: feedback, nan: drop, recording: {path: c}}]",
+            "1:33: sources[0].nan: feedback has no samples; leave `nan` out",
+        ),
+        (
+            "sources: [{kind: feedback, kafka: {brokers: a, topic: b, format: influx}}]",
+            "1:35: sources[0].kafka: feedback is `format: json`",
         ),
         ("sources: [{recording: {path: ''}}]", "1:30: sources[0].recording.path: must not"),
         ("sinks: [{}]", "1:9: sinks[0]: give exactly one of `kafka` and `folder`"),

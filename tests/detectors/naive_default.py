@@ -1,15 +1,16 @@
-"""The default detector, slow and obvious: whole histories in lists, one series at a time."""
+"""The default scorer, slow and obvious: whole histories in lists, one series at a time."""
 
 import math
 
 import numpy as np
-from naive_calibration import NaiveHush, NaivePool
+from naive_surprise import NaiveFollower
 
-from engine.detectors import calibration_kernels as pool
 from engine.detectors import channel_kernels as channel
+from engine.detectors import counter_kernels as counter
 from engine.detectors import default_kernels as default
+from engine.detectors import recent_kernels as recent
 from engine.detectors import rhythm_kernels as rhythm
-from engine.detectors.default import DefaultScorer
+from engine.detectors import signal_kernels as signal
 
 
 class NaiveChannel:
@@ -27,10 +28,10 @@ class NaiveChannel:
         """Extremes of the block being filled and the two before it."""
         size = channel.BLOCK_ROWS
         full = (len(self.values) - 1) // size if self.values else 0
-        recent = self.values[max(full - 2, 0) * size :]
-        return min(recent, default=math.inf), max(recent, default=-math.inf)
+        recent_values = self.values[max(full - 2, 0) * size :]
+        return min(recent_values, default=math.inf), max(recent_values, default=-math.inf)
 
-    def novelty(self, value):
+    def novelty(self, value, least):
         low, high = self.range()
         excess = max(value - high, low - value)
         if not self.warm or excess <= 0.0:
@@ -38,7 +39,9 @@ class NaiveChannel:
         if len(self.values) < channel.RANGE_ROWS:
             young = math.log(channel.RANGE_ROWS) / math.log(len(self.values)) - 1.0
             excess -= channel.GROWTH * (high - low) * young
-        return 0.0 if excess <= 0.0 else excess / (excess + channel.SOFTNESS_SPREADS * self.spread)
+        if excess <= 0.0:
+            return 0.0
+        return excess / (excess + channel.SOFTNESS_SPREADS * max(self.spread, least))
 
     def tame(self, value):
         if not self.warm or self.spread == 0.0:
@@ -61,136 +64,216 @@ class NaiveChannel:
         self.spread += weight * (abs(deviation) - self.spread)
         self.values.append(value)
 
-    def observe(self, value, pace=1.0):
-        novelty = self.novelty(value)
+    def observe(self, value, least=0.0, pace=1.0):
+        novelty = self.novelty(value, least)
         self.learn(self.tame(value), pace)
         return novelty
 
+    def deviation(self, value):
+        """Distance from the level in spreads."""
+        distance = value - self.level
+        if abs(distance) >= signal.LARGEST_SPREADS * self.spread:
+            return math.copysign(signal.LARGEST_SPREADS, distance) if distance != 0.0 else 0.0
+        return distance / self.spread
+
 
 class NaiveRhythm:
-    """Means of earlier visits by time of day; the visit under way is a list."""
+    """Each hour of the week has a list of the means it had, the newest first, as whole numbers."""
 
-    def __init__(self):
-        self.mean, self.visits = {}, {}
-        self.unit = 0.0
-        self.period, self.visit = None, []
+    def __init__(self, older_weeks):
+        self.older_weeks = older_weeks
+        self.seen = {}
+        self.base, self.unit, self.settled = None, 0.0, False
+        self.hour, self.visit, self.rows = None, [], {}
+        self.previous_hour = None
 
-    def at(self, ts):
-        own = ts // rhythm.BIN_NS % rhythm.BINS
-        if own not in self.mean:
-            return math.nan
-        offset = (ts % rhythm.BIN_NS) / rhythm.BIN_NS - 0.5
-        other = (own + (1 if offset > 0 else -1)) % rhythm.BINS
-        near = self.mean.get(other, self.mean[own])
-        return (self.mean[own] + abs(offset) * (near - self.mean[own])) * self.unit
+    def turn(self, hour, level, spread):
+        """Begin a row's hour."""
+        if hour == self.hour:
+            return
+        if self.visit:
+            self._close(level, spread)
+        self.previous_hour, self.hour, self.visit = self.hour, hour, []
 
-    def learn(self, ts, value, spread):
-        if self.unit == 0.0:
-            if spread == 0.0:
-                return
-            self.unit = 2.0 ** math.frexp(spread)[1]
-        period = ts // rhythm.BIN_NS
-        if period != self.period:
-            if self.visit:
-                self._close()
-            self.period, self.visit = period, []
+    def _close(self, level, spread):
+        mean = sum(self.visit) / len(self.visit)
+        if self.base is None:
+            self.base = mean
+        elif not self.settled and spread > 0.0:
+            self._settle(level, spread)
+        if self.settled:
+            reach = rhythm.HELD_SPREADS * spread
+            mean = min(max(mean, level - reach), level + reach)
+        distance = mean - self.base
+        if distance != 0.0:
+            self.unit = self.unit or max(abs(distance) / rhythm.FIRST_UNITS, rhythm.SMALLEST)
+        while abs(distance) > rhythm.LARGEST_NUMBER * self.unit:
+            self.unit *= 2.0
+            for numbers in self.seen.values():
+                numbers[:] = [int(number / 2) for number in numbers]
+        own = self.seen.setdefault(self.hour % 168, [])
+        own.insert(0, round(distance / self.unit) if distance else 0)
+        del own[1 + max(self.older_weeks, 1) :]
+
+    def _settle(self, level, spread):
+        means = {hour: [self._mean(n) for n in numbers] for hour, numbers in self.seen.items()}
+        reach = rhythm.HELD_SPREADS * spread
+        held = {
+            hour: [min(max(mean - level, -reach), reach) for mean in old]
+            for hour, old in means.items()
+        }
+        largest = max(abs(distance) for old in held.values() for distance in old)
+        self.unit = max(spread / rhythm.SPREAD_UNITS, rhythm.SMALLEST)
+        while largest > rhythm.LARGEST_NUMBER * self.unit:
+            self.unit *= 2.0
+        self.seen = {h: [round(d / self.unit) for d in old] for h, old in held.items()}
+        self.base, self.settled = level, True
+
+    def _mean(self, number):
+        return self.base + self.unit * number
+
+    def learn(self, value):
         self.visit.append(value)
+        self.rows[self.hour] = self.rows.get(self.hour, 0) + 1
 
-    def _close(self):
-        own = self.period % rhythm.BINS
-        mean = sum(self.visit) / len(self.visit) / self.unit
-        mean = min(max(mean, -rhythm.LARGEST_UNITS), rhythm.LARGEST_UNITS)
-        seen = self.visits[own] = min(self.visits.get(own, 0) + 1, rhythm.MEMORY_VISITS)
-        before = self.mean.get(own, 0.0)
-        self.mean[own] = float(np.float32(before + (mean - before) / seen))
+    def _usual(self, hour):
+        newest = [
+            self.seen[h % 168][0] for h in range(hour, hour + 168, 24) if h % 168 in self.seen
+        ]
+        return self._mean(float(np.median(newest))) if newest else math.nan
+
+    def by_day(self, ts):
+        offset = (ts % rhythm.HOUR_NS) / rhythm.HOUR_NS - 0.5
+        own = self._usual(self.hour)
+        other = self._usual(self.hour + (1 if offset > 0 else -1))
+        return own if math.isnan(other) else own + abs(offset) * (other - own)
+
+    def nearby(self):
+        """What earlier weeks saw around this hour of the week."""
+        found = []
+        for hour in (self.hour - 1, self.hour, self.hour + 1):
+            numbers = self.seen.get(hour % 168, [])
+            if hour == self.hour - 1 == self.previous_hour:
+                numbers = numbers[1:]  # the first is of this week
+            elif self.older_weeks == 0:
+                numbers = numbers[:1]
+            found += [self._mean(number) for number in numbers]
+        return found
+
+    def fresh(self):
+        """Rows of this hour and the two before."""
+        hours = range(self.hour - 2, self.hour + 1)
+        return sum(min(self.rows.get(hour, 0), rhythm.ROWS_MAX) for hour in hours)
 
 
 class NaiveWatch:
     """Scores and learns one quantity."""
 
-    def __init__(self):
-        self.value, self.residual = NaiveChannel(), NaiveChannel()
-        self.mean, self.deviation, self.step = NaiveChannel(), NaiveChannel(), NaiveChannel()
-        self.rhythm = NaiveRhythm()
-        self.previous = None
-        self.fast_mean = self.fast_deviation = self.interval = 0.0
-        self.loudness = self.state = 0.0
-        self.high_rows = 0
+    def __init__(self, older_weeks):
+        self.channels = [NaiveChannel() for _ in range(signal.CHANNELS)]
+        self.rhythm = NaiveRhythm(older_weeks)
+        self.follower = NaiveFollower()
+        self.values = []
+        self.up = self.down = self.loudness = 0.0
 
-    def score(self, ts, last_ts, watched):
-        """Onset or None, expected, lower, upper; `self.state` beside."""
-        warm = self.value.warm
-        base = self.rhythm.at(ts)
+    @property
+    def pace(self):
+        if self.follower.patient:
+            return default.SLOW_PACE
+        return default.CATCH_UP_PACE if self.follower.high_rows else 1.0
+
+    def score(self, ts, value):
+        """Onset or None, signals, expected, lower, upper, deviation."""
+        value_channel, by_day_channel = self.channels[signal.VALUE], self.channels[signal.BY_DAY]
+        warm = value_channel.warm
+        spread = value_channel.spread
+        self.rhythm.turn(ts // rhythm.HOUR_NS, value_channel.level, spread if warm else 0.0)
+        by_day = self.rhythm.by_day(ts)
         rhythmic = (
-            self.residual.warm
-            and self.residual.spread < default.RHYTHM_GAIN * self.value.spread
-            and not math.isnan(base)
+            by_day_channel.warm
+            and by_day_channel.spread < default.RHYTHM_GAIN * spread
+            and not math.isnan(by_day)
         )
-        reference, shift = (self.residual, base) if rhythmic else (self.value, 0.0)
-        expected = base if rhythmic else self.value.level
+        reference, shift = (by_day_channel, by_day) if rhythmic else (value_channel, 0.0)
+        expected = by_day if rhythmic else value_channel.level
         low, high = reference.range()
-        pace = self._follow_state(reference, watched - shift) if warm else 1.0
-        tamed = self.value.tame(watched)
-        self.rhythm.learn(ts, tamed, self.value.spread)
-        signals = [self.value.observe(watched, pace)]
-        if not math.isnan(base):
-            novelty = self.residual.observe(tamed - base, pace)
-            signals.append(novelty if rhythmic else 0.0)
-        signals += self._neighbours(ts - last_ts, tamed)
-        total = sum(float(np.float32(signal)) for signal in signals)
+        deviation = reference.deviation(value - shift)
+        if len(value_channel.values) >= default.FOLLOWED_ROWS:
+            self.follower.follow(abs(deviation))
+        signals = self._signals(value, by_day, self.pace)
+        total = sum(signals)
         score = total / (1.0 + default.DAMPING * self.loudness)
         self.loudness += default.LOUDNESS_WEIGHT * (total - self.loudness)
         if not warm:
-            return None, math.nan, math.nan, math.nan
-        return score, expected, shift + low, shift + high
+            return None, signals, math.nan, math.nan, math.nan, math.nan
+        return score, signals, expected, shift + low, shift + high, deviation
 
-    def _follow_state(self, reference, value):
-        distance = abs(value - reference.level)
-        deviation = default.STATE_LIMIT if distance > 0.0 else 0.0
-        if reference.spread > 0.0:
-            deviation = min(distance / reference.spread, default.STATE_LIMIT)
-        self.state += default.STATE_WEIGHT * (deviation - 1.0 - self.state)
-        self.high_rows = self.high_rows + 1 if self.state >= default.STATE_HIGH else 0
-        if self.high_rows == 0:
-            return 1.0
-        patient = self.high_rows < default.STATE_PATIENCE_ROWS
-        return default.SLOW_PACE if patient else default.CATCH_UP_PACE
+    def _by_week(self):
+        fresh = min(self.rhythm.fresh(), recent.RECENT_ROWS, len(self.values))
+        evidence = self.rhythm.nearby() + self.values[len(self.values) - fresh :]
+        return float(np.median(evidence)) if len(evidence) >= recent.LEAST_EVIDENCE else math.nan
 
-    def _neighbours(self, pause, watched):
-        if self.previous is None:
-            self.previous = self.fast_mean = watched
-            return []
-        step, self.previous = watched - self.previous, watched
-        gap = 0.0 < self.interval * default.GAP_INTERVALS < pause
-        self.interval = self.interval or pause
-        longest = 2.0 * default.GAP_INTERVALS * self.interval
-        self.interval += default.INTERVAL_WEIGHT * (min(pause, longest) - self.interval)
-        deviation = watched - self.fast_mean
-        self.fast_mean += default.FAST_WEIGHT * deviation
-        self.fast_deviation += default.FAST_WEIGHT * (abs(deviation) - self.fast_deviation)
-        signals = [self.mean.observe(self.fast_mean), self.deviation.observe(self.fast_deviation)]
-        return signals if gap else [*signals, self.step.observe(step)]
+    def _level(self):
+        size, blocks = recent.BLOCK_ROWS, len(self.values) // recent.BLOCK_ROWS
+        if blocks < recent.RECENT_BLOCKS:
+            return math.nan
+        ends = range((blocks - recent.RECENT_BLOCKS + 1) * size, blocks * size + 1, size)
+        return float(np.median([sum(self.values[end - size : end]) / size for end in ends]))
+
+    def _signals(self, value, by_day, pace):
+        seen = [0.0] * signal.CHANNELS
+        least = signal.LEAST_SPREAD * self.channels[signal.VALUE].spread
+
+        def observe(number, quantity, least=least, pace=1.0):
+            if not math.isnan(quantity):
+                seen[number] = self.channels[number].observe(quantity, least, pace)
+
+        tamed = self.channels[signal.VALUE].tame(value)
+        observe(signal.VALUE, value, pace=pace)
+        observe(signal.BY_DAY, tamed - by_day, pace=pace)
+        residual = tamed - self._by_week()
+        if len(self.channels[signal.BY_WEEK].values) >= signal.DRIFT_ROWS:
+            observe(signal.DRIFT, self._drift(residual), signal.DRIFT_LEAST_SPREAD)
+        observe(signal.BY_WEEK, residual)
+        observe(signal.BY_RECENT, tamed - self._level())
+        self.values.append(tamed)
+        self.rhythm.learn(tamed)
+        last = self.values[-recent.RECENT_ROWS :]
+        if len(last) == recent.RECENT_ROWS:
+            observe(signal.MOVING_MEAN, sum(last) / len(last))
+        seen[signal.DRIFT] *= signal.DRIFT_SHARE
+        return [float(np.float32(novelty)) for novelty in seen]
+
+    def _drift(self, residual):
+        if math.isnan(residual):
+            return math.nan
+        deviation = self.channels[signal.BY_WEEK].deviation(residual)
+        held = min(max(deviation, -signal.DRIFT_LIMIT), signal.DRIFT_LIMIT)
+        self.up = max(self.up + held - signal.DRIFT_SLACK, 0.0)
+        self.down = max(self.down - held - signal.DRIFT_SLACK, 0.0)
+        return max(self.up, self.down)
 
 
 class NaiveSeries:
     """One series: gauge or counter."""
 
-    def __init__(self):
+    def __init__(self, older_weeks):
+        self.older_weeks = older_weeks
         self.origin = self.last_ts = None
         self.previous = 0.0
         self.climb, self.counter = 0, False
-        self.watch = NaiveWatch()
+        self.watch = NaiveWatch(older_weeks)
 
     def score(self, ts, value):
-        """Raw onset (-1: not judged), state, expected, lower, upper."""
-        silent = (-1.0, 0.0, math.nan, math.nan, math.nan)
+        """Raw onset (-1: not judged), state, expected, lower, upper, deviation; signals."""
+        silent = (-1.0, 0.0, math.nan, math.nan, math.nan, math.nan), [0.0] * signal.CHANNELS
         if not abs(value) <= default.LARGEST:
             return silent
         if self.origin is None:
             self.origin, self.last_ts = value, ts
         offset = value - self.origin
         step, previous = offset - self.previous, self.previous
-        seconds, last_ts = (ts - self.last_ts) * 1e-9, self.last_ts
+        seconds = (ts - self.last_ts) * 1e-9
         self._weigh(step)
         self.previous, self.last_ts = offset, ts
         shift, scale, watched = self.origin, 1.0, offset
@@ -198,41 +281,36 @@ class NaiveSeries:
             if step < 0.0 or seconds <= 0.0 or step > default.LARGEST * seconds:
                 return silent
             shift, scale, watched = self.origin + previous, seconds, step / seconds
-        onset, *band = self.watch.score(ts, last_ts, watched)
+        onset, signals, *band, deviation = self.watch.score(ts, watched)
         if onset is None:
-            return silent
-        return (onset, max(self.watch.state, 0.0), *(shift + scale * edge for edge in band))
+            return silent[0], signals
+        band = [shift + scale * edge for edge in band]
+        return (onset, self.watch.follower.state, *band, deviation), signals
 
     def _weigh(self, step):
         if step > 0.0:
-            self.climb = min(self.climb + 1, default.CLIMB_LIMIT)
+            self.climb = min(self.climb + 1, counter.CLIMB_LIMIT)
         elif step < 0.0:
-            self.climb = max(self.climb - default.CLIMB_PENALTY, default.CLIMB_FLOOR)
+            self.climb = max(self.climb - counter.CLIMB_PENALTY, counter.CLIMB_FLOOR)
         held = self.counter and self.climb >= 0
-        counter = self.climb >= default.CLIMB_ENTER or held
-        if counter != self.counter:
-            self.watch = NaiveWatch()
-        self.counter = counter
+        is_counter = self.climb >= counter.CLIMB_ENTER or held
+        if is_counter != self.counter:
+            self.watch = NaiveWatch(self.older_weeks)
+        self.counter = is_counter
 
 
-class NaiveDetector:
-    """Many series and their pool; rows of one block in any order of series."""
+class NaiveScorer:
+    """Many series; rows of one block in any order of series."""
 
-    def __init__(self, false_alarms_per_day):
-        self.series, self.hushes = {}, {}
-        self.pool = NaivePool(
-            false_alarms_per_day / pool.BUCKETS_PER_DAY, DefaultScorer.default_boundary
-        )
+    def __init__(self, older_weeks=rhythm.OLDER_WEEKS):
+        self.older_weeks = older_weeks
+        self.series = {}
 
     def score(self, slot, ts, value):
-        """float64[5, n]: onset, state, expected, lower, upper."""
-        raw = [
-            self.series.setdefault(s, NaiveSeries()).score(t, v)
+        """Raw scores float64[SCORE_ROWS, n] and signals float64[k, n]."""
+        rows = [
+            self.series.setdefault(s, NaiveSeries(self.older_weeks)).score(t, v)
             for s, t, v in zip(slot.tolist(), ts.tolist(), value.tolist(), strict=True)
         ]
-        scores = np.array(raw).T.copy()
-        for i, s in enumerate(slot.tolist()):
-            scores[0, i] = self.hushes.setdefault(s, NaiveHush()).let(scores[0, i])
-        for i in np.argsort(ts // pool.CALIBRATION_BUCKET_NS, kind="stable"):
-            scores[:2, i] = self.pool.score(int(ts[i]), scores[:2, i].tolist())
-        return scores
+        scores, signals = zip(*rows, strict=True)
+        return np.array(scores).T, np.array(signals).T

@@ -34,14 +34,14 @@ class Channel:
             self.row[at + HIGH : at + HIGH + BLOCKS] = -np.inf
         self.untouched = self.row[:AT].copy()
 
-    def observe(self, value, pace=1.0):
-        novelty = observe(self.row, self.tallies, 1, value, pace)
+    def observe(self, value, pace=1.0, least=0.0):
+        novelty = observe(self.row, self.tallies, 1, value, least, pace)
         assert self.tallies[0] == 0
         np.testing.assert_array_equal(self.row[:AT], self.untouched)
         return novelty
 
-    def novelty_of(self, value):
-        return novelty_of(self.row, self.tallies, 1, value)
+    def novelty_of(self, value, least=0.0):
+        return novelty_of(self.row, self.tallies, 1, value, least)
 
     @property
     def high(self):
@@ -54,7 +54,7 @@ def test_channel_equals_its_twin(pace):
     values = np.cumsum(rng.normal(size=BLOCK_ROWS * 6)) + rng.standard_t(2, BLOCK_ROWS * 6)
     channel, twin = Channel(), naive_default.NaiveChannel()
     for value in values:
-        expected = pytest.approx(twin.observe(value, pace), rel=1e-12)
+        expected = pytest.approx(twin.observe(value, pace=pace), rel=1e-12)
         assert channel.observe(value, pace) == expected
         assert channel.row[AT + LEVEL] == twin.level
         assert channel.row[AT + SPREAD] == twin.spread
@@ -89,3 +89,12 @@ def test_cold_channel_finds_nothing_new():
     for _ in range(WARM_UP_ROWS):
         assert channel.observe(float(np.random.default_rng(23).normal())) == 0.0
     assert channel.novelty_of(50.0) > 0.0
+
+
+def test_novelty_is_measured_by_at_least_the_least_spread():
+    channel = Channel()
+    for _ in range(500):
+        channel.observe(3.0)
+    assert channel.novelty_of(3.0 + 1e-12) == 1.0
+    assert channel.novelty_of(3.0 + 1e-12, least=1.0) < 1e-12
+    assert channel.novelty_of(5.0, least=1.0) == pytest.approx(0.5)

@@ -160,7 +160,7 @@ def test_nothing_is_kept_of_what_nothing_holds():
 @pytest.mark.parametrize("cuts", [(), (1, 2, 3, 4), (3,)])
 def test_a_change_comes_with_the_context_of_its_last_result(cuts):
     rows = [(0, 0, 2.0), (1, 0, 3.0), (4, 0, 4.0)]
-    contexts = {(minute, 0): [minute, value, 0, 0, 0] for minute, _, value in rows}
+    contexts = {(minute, 0): [minute, value, 0, 0, 0, 0, 1] for minute, _, value in rows}
     evaluation = evaluation_of(rule_of(keep="2m"))
     source = GivenSource({"m": rows}, contexts=contexts)
     found = []

@@ -123,11 +123,13 @@ def masked(*names):
     ("expected", "text"),
     [
         (
-            (10.0, 8.0, 12.0, masked("range", "step", "daily rhythm")),
+            (10.0, 8.0, 12.0, masked("range", "step", "daily rhythm"), 1.0),
             ", expected 10 (8 to 12) for Thursday 00:00; range, daily rhythm and step broke",
         ),
-        ((10.0, 8.0, 12.0, 0.0), ", expected 10 (8 to 12) for Thursday 00:00"),
-        ((*(math.nan,) * 3, masked("range")), "; range broke"),
+        ((10.0, 8.0, 12.0, 0.0, 1.0), ", expected 10 (8 to 12) for Thursday 00:00"),
+        ((*(math.nan,) * 3, masked("range"), 1.0), "; range broke"),
+        ((*(math.nan,) * 3, masked("range"), 2**0.5), "; range broke; boundary x1.41 by feedback"),
+        ((*(math.nan,) * 3, 0.0, 0.5), "; boundary x0.50 by feedback"),
     ],
 )
 def test_the_reason_of_a_rule_over_anomalies(expected, text):

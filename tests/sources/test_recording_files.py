@@ -279,6 +279,14 @@ def test_stale_markers_are_known_by_their_bits(tmp_path):
         assert block.columns.value.view(np.uint64).tolist() == bits.tolist()
 
 
+def test_no_row_of_a_recording_is_a_verdict(tmp_path):
+    frame = pl.DataFrame({"ts": [T0, T0 + 1], "name": "up", "value": 1.0, "flags": [16, 17]})
+    frame.write_parquet(tmp_path / "l.parquet")
+    (partition,) = open_recording(tmp_path).partitions
+    (block,) = partition.blocks(10)
+    assert block.columns.flags.tolist() == [0, FLAG_STALE]
+
+
 @settings(
     max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
