@@ -7,10 +7,11 @@ without one raises it, as in adaptive conformal inference (Gibbs and Candes, "Ad
 inference under distribution shift", NeurIPS 2021), so that in the long run it comes true.
 
 Incidents are no clean data. Hours with more alarms than there is credit for weigh little, with all
-their time and scores, and an alarm counts as one that was not far above its boundary.
+their time and scores, and an alarm counts as one that was not far above its boundary. What lasts,
+or comes back every night, counts in the end.
 
 All counts are integers and are added, so neither the order of series nor the cut into blocks can
-change them; boundaries move only between hours of event time.
+change them; boundaries move only between hours of event time, in the first one between buckets.
 """
 
 import math
@@ -91,8 +92,10 @@ PATIENCE_HOURS = 24
 lasts so long is how things are now."""
 
 DEBT_DAYS = 1.0
-"""Alarms beyond the credit, up to those allowed in so many days, are counted later, no faster than
-at the allowed rate: what looks like an incident every night has to come true in the long run."""
+RECURRENCE_HOURS = (12, 192)
+"""What looks like an incident every night has to come true in the long run: if credit lacks again
+after so many hours (at least, at most), the alarms that were beyond it the last time are counted
+after all, those allowed in DEBT_DAYS at most, no faster than at the allowed rate."""
 
 CORRECTION_STEP = 0.1
 SLOWEST_ALARMS = 10.0
@@ -111,14 +114,16 @@ RECENT = 5  # buckets of the hour being filled
 RECENT_ROWS = 6  # judged rows in it
 ALARMS = 7  # alarms in it
 LOUD_HOURS = 8  # hours up to now with more alarms than there was credit for
-SETTLED = 9  # 1 if the pool's onsets are many
-CLOCK_WIDTH = 10
+QUIET_HOURS = 9  # hours since the last such one
+SETTLED = 10  # 1 if the pool's onsets are many
+CLOCK_WIDTH = 11
 
 # Entries of `control`.
 CREDIT = 0
-DEBT = 1
-CORRECTION = 2
-CONTROL_WIDTH = 3
+BEYOND_CREDIT = 1  # alarms of the last incident
+DEBT = 2  # of those before it, to be counted still
+CORRECTION = 3
+CONTROL_WIDTH = 4
 
 HOUR_COUNTS = 2
 COUNTS_ROWS = 4
@@ -179,6 +184,27 @@ def state_boundary(
 
 
 @in_place
+def pay_debt(
+    clock: NDArray[np.int64],
+    control: NDArray[np.float64],
+    beyond: float,
+    expected: float,
+    most: float,
+) -> float:
+    """Number of earlier alarms that an hour has to count, given its own beyond the credit."""
+    is_loud = clock[LOUD_HOURS] > 0
+    if is_loud and clock[QUIET_HOURS] >= RECURRENCE_HOURS[0]:
+        if clock[QUIET_HOURS] <= RECURRENCE_HOURS[1]:
+            control[DEBT] = min(control[DEBT] + control[BEYOND_CREDIT], most)
+        control[BEYOND_CREDIT] = 0.0
+    control[BEYOND_CREDIT] += beyond
+    clock[QUIET_HOURS] = 0 if is_loud else clock[QUIET_HOURS] + 1
+    paid = min(control[DEBT], expected)
+    control[DEBT] -= paid
+    return paid
+
+
+@in_place
 def weigh_hour(
     clock: NDArray[np.int64],
     control: NDArray[np.float64],
@@ -198,11 +224,9 @@ def weigh_hour(
     lasting = clock[LOUD_HOURS] > PATIENCE_HOURS
     counted += (alarms - counted) * (1.0 if lasting else BEYOND_CREDIT_PART)
     per_day = alarms_per_bucket * BUCKETS_PER_DAY
-    debt = min(control[DEBT] + alarms - counted, DEBT_DAYS * per_day)
-    paid = min(debt, expected)
-    control[DEBT] = debt - paid
+    late = pay_debt(clock, control, alarms - counted, expected, DEBT_DAYS * per_day)
     step = CORRECTION_STEP * min(SLOWEST_ALARMS / per_day, 1.0)
-    correction = control[CORRECTION] + step * (counted + paid - expected)
+    correction = control[CORRECTION] + step * (counted + late - expected)
     control[CORRECTION] = min(max(correction, MOST_CORRECTION[0]), MOST_CORRECTION[1])
     return ONE if alarms == 0.0 else int(ONE * counted / alarms)
 

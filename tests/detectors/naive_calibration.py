@@ -131,8 +131,8 @@ class NaivePool:
         self.counts, self.hour = [Counter(), Counter()], [Counter(), Counter()]
         self.bucket, self.age, self.time, self.rows = None, 1, [0, 0], 0
         self.recent = {"buckets": 1, "rows": 0, "alarms": 0}
-        self.credit, self.debt = pool.CREDIT_ALARMS, 0.0
-        self.correction, self.loud_hours = 0.0, 0
+        self.credit, self.beyond, self.debt = pool.CREDIT_ALARMS, 0.0, 0.0
+        self.correction, self.loud_hours, self.quiet_hours = 0.0, 0, 0
         self.was_settled = False
 
     @property
@@ -204,11 +204,19 @@ class NaivePool:
         self.credit = min(self.credit + pool.CREDIT_PACE * expected, most)
         paid = min(alarms, self.credit)
         self.credit -= paid
-        self.loud_hours = self.loud_hours + 1 if alarms > paid else 0
+        loud = alarms > paid
+        self.loud_hours = self.loud_hours + 1 if loud else 0
         part = 1.0 if self.loud_hours > pool.PATIENCE_HOURS else pool.BEYOND_CREDIT_PART
         counted = paid + (alarms - paid) * part
         per_day = self.alarms * pool.BUCKETS_PER_DAY
-        self.debt = min(self.debt + alarms - counted, pool.DEBT_DAYS * per_day)
+        if loud:
+            least, most = pool.RECURRENCE_HOURS
+            if self.quiet_hours >= least:
+                if self.quiet_hours <= most:
+                    self.debt = min(self.debt + self.beyond, pool.DEBT_DAYS * per_day)
+                self.beyond = 0.0
+            self.beyond += alarms - counted
+        self.quiet_hours = 0 if loud else self.quiet_hours + 1
         late = min(self.debt, expected)
         self.debt -= late
         slowness = max(per_day / pool.SLOWEST_ALARMS, 1.0)

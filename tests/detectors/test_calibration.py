@@ -165,6 +165,15 @@ def test_what_lasts_becomes_usual():
     assert found[:, 4 * BUCKETS_PER_DAY :].sum() <= 1.5 * 3 * ALARMS
 
 
+def test_what_looks_like_an_incident_every_night_becomes_usual():
+    values = np.random.default_rng(24).exponential(size=(SERIES, 12 * BUCKETS_PER_DAY))
+    day, minute = np.divmod(np.arange(values.shape[1]), BUCKETS_PER_DAY)
+    values[:, (day >= 3) & (minute < 10)] *= 5.0
+    found, _ = onsets(passed_on, values, ALARMS)
+    assert found[:, day == 3].sum() > 4.0 * ALARMS
+    assert found[:, day >= 7].sum() <= 1.5 * 5 * ALARMS
+
+
 def test_a_wrong_default_costs_no_more_than_an_hour():
     values = 100.0 * np.random.default_rng(19).exponential(size=(SERIES, 2 * BUCKETS_PER_DAY))
 
