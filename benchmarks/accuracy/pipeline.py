@@ -16,8 +16,8 @@ from engine.config.connections import RecordingSource
 from engine.config.schema import Config, DetectorConfig, RulesConfig, ScoresConfig
 from engine.replay.player import replay
 
-FALSE_ALARMS_PER_DAY = 0.1
-"""Frozen before the runs: one false alarm in ten days of whatever is replayed at once."""
+FALSE_ALARMS_PER_DAY = DetectorConfig().false_alarms_per_day
+"""Of whatever is replayed at once: what the configuration's default is."""
 
 
 ENTITY = {"of": "one"}

@@ -170,7 +170,7 @@ def test_lasting_shift_is_one_onset_and_a_state_that_ends(case):
     values = noise(6000, seed=3)
     values[2000:] += 12.0
     onset, state = calibrated(case, values)
-    told = np.flatnonzero(onset[1950:2100] > 1.0) + 1950
+    told = np.flatnonzero(onset[1990:2100] > 1.0) + 1990
     assert 2000 <= told[0] < 2010
     # Trees look at two values at a time: the second one of a new level is stranger than the first.
     assert told[-1] <= told[0] + 1
