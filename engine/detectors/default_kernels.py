@@ -60,8 +60,8 @@ LOUDNESS_WEIGHT = 1.0 / 430.0
 DAMPING = 8.0
 """A score is the summed signals divided by 1 + DAMPING * loudness."""
 
-FIRST_DAY_SHARE = 0.4
-"""A score counts for so much at an hour of the day that was seen on no day before: a rise of the
+FIRST_DAY_LEAST = 0.625
+"""A score below this is none at an hour of the day that was seen on no day before: the rise of the
 first morning is no news yet."""
 
 FOLLOWED_ROWS = 32
@@ -144,8 +144,8 @@ def watch(
         row, tallies, rhythm, recent, hours, by_day, value, pace, scratch, signals
     )
     score = total / (1.0 + DAMPING * row[LOUDNESS])
-    if math.isnan(by_day):
-        score *= FIRST_DAY_SHARE
+    if math.isnan(by_day) and score < FIRST_DAY_LEAST:
+        score = 0.0
     row[LOUDNESS] += LOUDNESS_WEIGHT * (total - row[LOUDNESS])
     if not is_warm:
         return NOT_JUDGED, np.nan, np.nan, np.nan, np.nan

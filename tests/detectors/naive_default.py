@@ -203,7 +203,8 @@ class NaiveWatch:
         signals = self._signals(value, by_day, self.pace)
         total = sum(signals)
         score = total / (1.0 + default.DAMPING * self.loudness)
-        score *= default.FIRST_DAY_SHARE if math.isnan(by_day) else 1.0
+        if math.isnan(by_day) and score < default.FIRST_DAY_LEAST:
+            score = 0.0
         self.loudness += default.LOUDNESS_WEIGHT * (total - self.loudness)
         if not warm:
             return None, signals, math.nan, math.nan, math.nan, math.nan
