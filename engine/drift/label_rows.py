@@ -80,6 +80,7 @@ class Predictions(NamedTuple):
     prediction : float64
         The predicted value, or the code of the predicted class; of a ranking, the query's number.
     segment : int32
+        0 or larger.
     """
 
     key: NDArray[np.uint64]
@@ -167,6 +168,29 @@ def joined_changes(parts: Iterable[Changes]) -> Changes:
     """One batch of several."""
     columns: Any = zip(*[change_room(0), *parts], strict=True)
     return Changes._make(np.concatenate(column) for column in columns)
+
+
+def net_changes(changes: Changes) -> Changes:
+    """Leave out what was said and taken back again, so that nothing of the order is left.
+
+    What follows depends only on what held before and what holds after, but for its own order.
+    """
+    taken_back = changes.sign < 0
+    if not taken_back.any():
+        return changes
+    touched = np.isin(changes.key, changes.key[taken_back])
+    some = Changes._make(column[touched] for column in changes)
+    # Floats as their bits: NaN is equal to itself.
+    columns = [c.view(np.int64) if c.dtype == np.float64 else c for c in some if c is not some.sign]
+    order = np.lexsort(columns)
+    is_first = np.ones(len(order), np.bool_)
+    is_first[1:] = np.any([c[order][1:] != c[order][:-1] for c in columns], axis=0)
+    begins = np.flatnonzero(is_first)
+    signs = np.add.reduceat(some.sign[order].astype(np.int64), begins)
+    first = order[begins][signs != 0]
+    net = Changes._make(column[first] for column in some)
+    net = net._replace(sign=signs[signs != 0].astype(np.int8))
+    return joined_changes([Changes._make(column[~touched] for column in changes), net])
 
 
 def to_disk(rows: OpenRows, which: NDArray[np.int64]) -> NDArray[Any]:

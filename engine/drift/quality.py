@@ -10,7 +10,7 @@ no more, so that what is said at a tick depends on the logs' content only. It sa
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,14 @@ from numpy.typing import NDArray
 
 from engine.drift.cbpe import Cbpe
 from engine.drift.label_join import LabelJoin, LabelJoinMeta, LabelJoinParams
-from engine.drift.label_rows import ACCEPTED, Closed, Labels, Predictions
+from engine.drift.label_rows import (
+    ACCEPTED,
+    Closed,
+    Labels,
+    Predictions,
+    joined_changes,
+    net_changes,
+)
 from engine.drift.label_waiting import WaitingRows
 from engine.drift.quality_layout import QualityParams
 from engine.drift.quality_metrics import QualitySummary
@@ -142,6 +149,8 @@ class QualityMonitor:
     def __init__(
         self, params: QualityMonitorParams, folder: Path, estimator: Cbpe | None = None
     ) -> None:
+        if estimator is not None:
+            params = replace(params, quality=replace(params.quality, has_estimates=True))
         self._params = params
         self._known = WindowSpec(params.known_size_ns, params.window.slide_ns)
         self._waiting = WaitingRows()
@@ -172,10 +181,10 @@ class QualityMonitor:
         """Take up all rows up to a tick; there must be none left that come later."""
         self._panes.start_from(self._known.known_range(tick_ns).start)
         predictions, labels = self._waiting.take_up_to(tick_ns)
-        changes, predictions_done = self.join.add_predictions(predictions)
-        self._panes.apply(changes)
-        changes, labels_done = self.join.add_labels(labels)
-        self._panes.apply(changes)
+        predicted, predictions_done = self.join.add_predictions(predictions)
+        paired, labels_done = self.join.add_labels(labels)
+        # What came and went within a tick must not count as a change of any window.
+        self._panes.apply(net_changes(joined_changes([predicted, paired])))
         closed = self.join.advance(tick_ns)
         return TickQuality(
             tick_ns=tick_ns,

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from engine.drift.label_rows import PREDICTION, Changes
 from engine.drift.quality_layout import (
     ABSOLUTE,
+    EXPECTED_OF_ALL,
+    EXPECTED_OF_LABELLED,
     LABEL,
     LABEL_SQUARED,
     LABELLED,
@@ -67,18 +69,24 @@ def _count_score(to: Parts, slot: int, score: float, label: int, sign: int) -> N
 
 @in_place
 def _expect(
-    to: Parts, slot: int, score: float, prediction: float, probability: float, sign: int
+    to: Parts,
+    slot: int,
+    group: int,
+    score: float,
+    prediction: float,
+    probability: float,
+    sign: int,
 ) -> None:
-    """Count a prediction's probability of label 1, if it has one."""
+    """Count a prediction's estimated probability of label 1, if it has one."""
     if not (0.0 <= probability <= 1.0 and 0.0 <= score <= 1.0 and _is_class(prediction, 2)):
         return
     share = sign * np.int64(probability * PROBABILITY_ONE + 0.5)
-    to.expected[slot, int(prediction), 0] += sign
-    to.expected[slot, int(prediction), 1] += share
-    bins = to.expected_scores.shape[1]
+    to.expected[slot, group, int(prediction), 0] += sign
+    to.expected[slot, group, int(prediction), 1] += share
+    bins = to.expected_scores.shape[2]
     place = min(bins - 1, int(score * bins))
-    to.expected_scores[slot, place, 0] += sign
-    to.expected_scores[slot, place, 1] += share
+    to.expected_scores[slot, group, place, 0] += sign
+    to.expected_scores[slot, group, place, 1] += share
 
 
 @in_place
@@ -90,20 +98,20 @@ def count_classes(
     Parameters
     ----------
     probabilities : float64[n]
-        Estimated ones of label 1, NaN where there is none; not used if there are more classes.
+        Estimated ones of label 1, NaN where there is none.
     """
     classes = to.confusion.shape[1]
-    is_binary = to.losses.shape[1] > 0
+    is_binary, has_estimates = to.losses.shape[1] > 0, to.expected.shape[1] > 0
     for row in range(len(slots)):
         slot, sign = slots[row], changes.sign[row]
+        label, prediction, score = changes.label[row], changes.prediction[row], changes.score[row]
         if changes.kind[row] == PREDICTION:
             to.counts[slot, PREDICTIONS] += sign
-            if is_binary:
-                score, prediction = changes.score[row], changes.prediction[row]
-                _expect(to, slot, score, prediction, probabilities[row], sign)
+            if has_estimates:
+                group = EXPECTED_OF_ALL
+                _expect(to, slot, group, score, prediction, probabilities[row], sign)
             continue
         to.counts[slot, LABELLED] += sign
-        label, prediction, score = changes.label[row], changes.prediction[row], changes.score[row]
         if not _is_class(label, classes):
             continue
         to.lags[slot, int(label), lag_bin(changes.label_ts[row] - changes.ts[row])] += sign
@@ -113,6 +121,9 @@ def count_classes(
         to.confusion[slot, int(label), int(prediction)] += sign
         if is_binary and 0.0 <= score <= 1.0:
             _count_score(to, slot, score, int(label), sign)
+        if has_estimates:
+            group = EXPECTED_OF_LABELLED
+            _expect(to, slot, group, score, prediction, probabilities[row], sign)
 
 
 @in_place

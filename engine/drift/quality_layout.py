@@ -26,6 +26,8 @@ LAG_LEAST_NS = 1_000_000
 PROBABILITY_ONE = 1 << 32
 """Estimated probabilities are counted in whole parts of it."""
 
+EXPECTED_OF_ALL, EXPECTED_OF_LABELLED = range(2)
+
 LOG_LOSS, SQUARED_SCORE = range(2)
 """Sums of a binary classifier's scores."""
 
@@ -53,6 +55,8 @@ class QualityParams:
         Equal bins over [0, 1], from which ROC-AUC is estimated where scores are kept no more.
     calibration_bins : int
         Equal bins over [0, 1] of the expected calibration error.
+    has_estimates : bool
+        Whether a binary classifier's quality is also estimated without labels.
     rows_kept_max : int
         Pairs of a pane and segment up to which they are kept, for exact ROC-AUC and for rankings.
     """
@@ -64,12 +68,14 @@ class QualityParams:
     score_bins: int = 256
     calibration_bins: int = 10
     rows_kept_max: int = 20_000
+    has_estimates: bool = False
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Shape of each part."""
         binary = self.kind == "binary"
         has_classes = self.kind in {"binary", "classes"}
+        estimates = binary and self.has_estimates
         bins = self.calibration_bins if binary else 0
         return {
             "counts": (4,),
@@ -79,8 +85,8 @@ class QualityParams:
             "calibration": (bins, 2),
             "calibration_scores": (bins, UNIT_LIMBS),
             "losses": (2 if binary else 0, UNIT_LIMBS),
-            "expected": (2 if binary else 0, 2),
-            "expected_scores": (self.score_bins if binary else 0, 2),
+            "expected": (2 if estimates else 0, 2, 2),
+            "expected_scores": (2 if estimates else 0, self.score_bins, 2),
             "errors": (5 if self.kind == "regression" else 0, WIDE_LIMBS),
         }
 
@@ -107,10 +113,10 @@ class Parts(NamedTuple):
     calibration_scores : [n, calibration_bins, UNIT_LIMBS]
         Sum of scores.
     losses : [n, 2, UNIT_LIMBS]
-    expected : [n, 2, 2]
-        By prediction: predictions with an estimate, and sum of their probabilities of label 1, in
-        units of 1 / `PROBABILITY_ONE`.
-    expected_scores : [n, score_bins, 2]
+    expected : [n, 2, 2, 2]
+        Of all predictions with an estimate, and of those with a label; by prediction: how many, and
+        the sum of their estimated probabilities of label 1 in units of 1 / `PROBABILITY_ONE`.
+    expected_scores : [n, 2, score_bins, 2]
         The same by score.
     errors : [n, 5, WIDE_LIMBS]
     """

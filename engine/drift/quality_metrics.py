@@ -15,6 +15,8 @@ from engine.drift.cbpe import ExpectedConfusion
 from engine.drift.quality_auc import by_score, wins_doubled
 from engine.drift.quality_layout import (
     ABSOLUTE,
+    EXPECTED_OF_ALL,
+    EXPECTED_OF_LABELLED,
     LABEL,
     LABEL_SQUARED,
     LABELLED,
@@ -115,29 +117,34 @@ class QualitySummary:
             return class_metrics(self._parts.confusion) if self.usable else {}
         return binary_metrics(self._parts.confusion) | self._probabilities()
 
-    def expected(self) -> ExpectedConfusion:
-        """Confusion matrix to be expected of all predictions, labelled or not."""
-        (negatives, missed), (positives, hit) = self._parts.expected.tolist()
-        hits, misses = hit / PROBABILITY_ONE, missed / PROBABILITY_ONE
-        return ExpectedConfusion(hits, positives - hits, misses, negatives - misses)
-
-    def estimated_metrics(self) -> dict[str, float]:
+    def estimated_metrics(self, *, of_labelled: bool = False) -> dict[str, float]:
         """Give a binary classifier's metrics as estimated without labels (`cbpe`).
 
         They are NannyML's within 1e-9, ROC-AUC within `roc_auc_error`: it is from binned scores.
+
+        Parameters
+        ----------
+        of_labelled : bool
+            Of the predictions that have a label, all the same as if it were not known: how far
+            their realised metrics are off tells of concept drift, whichever labels come early.
         """
-        if self.params.kind != "binary" or not self._parts.expected[:, 0].any():
+        if self.params.kind != "binary" or not self.params.has_estimates:
             return {}
-        metrics = self.expected().metrics()
-        shares = self._parts.expected_scores[:, 1]
-        negative, positive = self._parts.expected_scores[:, 0] * PROBABILITY_ONE - shares, shares
-        pairs = int(negative.sum()) * int(positive.sum())
-        if pairs:
-            sides = negative.tolist(), positive.tolist()
-            tied = sum(n * p for n, p in zip(*sides, strict=True))
-            metrics["roc_auc"] = wins_doubled(*sides) / (2 * pairs)
-            metrics["roc_auc_error"] = tied / (2 * pairs)
-        return metrics
+        group = EXPECTED_OF_LABELLED if of_labelled else EXPECTED_OF_ALL
+        return _expected_metrics(self._parts.expected[group], self._parts.expected_scores[group])
+
+    def hybrid_metrics(self) -> dict[str, float]:
+        """Give the metrics of labels where they are known and of estimates where they are not."""
+        if self.params.kind != "binary" or not self.params.has_estimates:
+            return {}
+        expected, scores = self._parts.expected, self._parts.expected_scores
+        unknown = expected[EXPECTED_OF_ALL] - expected[EXPECTED_OF_LABELLED]
+        unknown_scores = scores[EXPECTED_OF_ALL] - scores[EXPECTED_OF_LABELLED]
+        by_prediction, by_score = self._parts.confusion, self._parts.scores
+        for rows, known in ((unknown, by_prediction), (unknown_scores, by_score)):
+            rows[:, 0] += known.sum(axis=0)
+            rows[:, 1] += known[1] * PROBABILITY_ONE
+        return _expected_metrics(unknown, unknown_scores)
 
     def _probabilities(self) -> dict[str, float]:
         """Metrics of a binary classifier's scores."""
@@ -190,6 +197,23 @@ class QualitySummary:
         if spread > 0:
             metrics["r2"] = (spread - residual * one * count) / spread
         return metrics
+
+
+def _expected_metrics(expected: NDArray[np.int64], scores: NDArray[np.int64]) -> dict[str, float]:
+    """Metrics of counts and sums of probabilities, by prediction [2, 2] and by score [bins, 2]."""
+    (negatives, missed), (positives, hit) = expected.tolist()
+    if not negatives + positives:
+        return {}
+    hits, misses = hit / PROBABILITY_ONE, missed / PROBABILITY_ONE
+    confusion = ExpectedConfusion(hits, positives - hits, misses, negatives - misses)
+    metrics = confusion.metrics()
+    ones = scores[:, 1].tolist()
+    zeros = (scores[:, 0] * PROBABILITY_ONE - scores[:, 1]).tolist()
+    if pairs := sum(zeros) * sum(ones):
+        tied = sum(zero * one for zero, one in zip(zeros, ones, strict=True))
+        metrics["roc_auc"] = wins_doubled(zeros, ones) / (2 * pairs)
+        metrics["roc_auc_error"] = tied / (2 * pairs)
+    return metrics
 
 
 def _mean(limbs: NDArray[np.int64], lowest: int, count: int) -> float:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.drift.label_rows import PAIR, PREDICTION, Changes
+from engine.drift.label_rows import PAIR, Changes
 from engine.drift.quality_kernels import LARGEST
 from engine.drift.quality_layout import LABELLED, PREDICTIONS, QualityParams, parts
 from engine.drift.quality_metrics import QualitySummary
@@ -29,7 +29,8 @@ class QualityPanes:
     pane_ns : int
         Length of a pane.
     probabilities : callable, optional
-        From a binary classifier's scores float64[n] to estimated probabilities of label 1.
+        From a binary classifier's scores float64[n] to estimated probabilities of label 1; needs
+        `QualityParams.has_estimates`.
 
     Attributes
     ----------
@@ -193,10 +194,10 @@ class QualityPanes:
         self._is_used[free] = True
 
     def _expected(self, changes: Changes) -> NDArray[np.float64]:
-        """Estimated probabilities of label 1 of predictions, NaN where there is none."""
+        """Estimated probabilities of label 1, NaN where there is none."""
         probabilities = np.full(changes.number, np.nan)
         if self._probabilities is not None:
-            rows = (changes.kind == PREDICTION) & ~np.isnan(changes.score)
+            rows = ~np.isnan(changes.score)
             probabilities[rows] = self._probabilities(changes.score[rows])
         return probabilities
 

@@ -58,6 +58,7 @@ class RunningSums:
         some = Changes._make(column[in_range] for column in changes)
         count_changes(rows, self._params, slots, some, probabilities[in_range])
         self._rows |= dict(zip(segments.tolist(), rows, strict=True))
+        self._rows = {segment: row for segment, row in self._rows.items() if row.any()}
 
     def add(self, segment: int, row: NDArray[np.int64], sign: int) -> None:
         """Add a pane's row int64[width], or take it away."""

@@ -49,7 +49,7 @@ RATE_FLOOR = 0.01
 RATE_STEP_MIN = 0.02
 """Smaller changes of a rate are none."""
 
-SIGNIFICANT_DEPENDENCE = 3.5
+SIGNIFICANT_DEPENDENCE = 2.5
 """Correlation of neighbours is believed from so many standard errors on."""
 
 MOST_DEPENDENCE = 0.95

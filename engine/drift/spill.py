@@ -75,7 +75,7 @@ class Spill:
         self._folder = folder
         self._sequence = 0
         self._segments: list[Segment] = []
-        self._retired: set[str] = set()
+        self._retired = self._found()
         self._unsynced: deque[str] = deque()
         self.rows_written = 0
 
@@ -151,7 +151,7 @@ class Spill:
             if taken is None or len(taken) != (head.rows + 7) // 8:
                 raise StateError(f"the checkpoint does not say which rows of {head.file} are left")
             self._segments.append(Segment(self._folder, head, taken.copy()))
-        self._retired = {path.name for path in self._folder.glob(f"*{SUFFIX}*")}
+        self._retired = self._found()
         self.remove_unused(())
 
     def sync(self) -> None:
@@ -171,6 +171,10 @@ class Spill:
         for file in unused:
             (self._folder / file).unlink(missing_ok=True)
         self._retired -= unused | set(self.files)
+
+    def _found(self) -> set[str]:
+        """Files that a run left in the folder, half written ones among them."""
+        return {path.name for path in self._folder.glob(f"*{SUFFIX}*")}
 
     def _write(self, stretch: int, rows: int, pieces: Iterator[Packed]) -> None:
         self._sequence += 1

@@ -37,7 +37,7 @@ def inflation(part, before, rate):
         return 1.0
     first = (np.mean(x[2:] * x[1:-1]) - mean**2) / variance
     second = (np.mean(x[2:] * x[:-2]) - mean**2) / variance
-    if first * math.sqrt(n) < 3.5:
+    if first * math.sqrt(n) < 2.5:
         return 1.0
     margin = 1 + 0.13 * max((1 - 2 * rate) / math.sqrt(rate * (1 - rate)), 0)
     return 1 + margin * 2 * first / (1 - min(max(first, second / first), 0.95))

@@ -14,9 +14,9 @@ from cbpe_cases import CASES, make_case
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from naive_cbpe import naive_isotonic
-from quality_feed import predictions
+from quality_feed import pairs, predictions, some
 
-from engine.drift.cbpe import METRICS, Cbpe, chunk_bounds
+from engine.drift.cbpe import METRICS, Cbpe, chunk_bounds, expected_confusion
 from engine.drift.cbpe_calibration import IsotonicCalibrator, needs_calibration
 from engine.drift.quality_layout import QualityParams
 from engine.drift.quality_panes import QualityPanes, merged
@@ -78,7 +78,8 @@ def test_summaries_estimate_the_same_without_keeping_scores(name):
     reference, (scores, predicted, _), _ = make_case(name)
     estimator = Cbpe.fit(*reference)
     whole = estimator.estimate(scores, predicted)
-    panes = QualityPanes(QualityParams("binary"), 10, estimator.probabilities)
+    params = QualityParams("binary", has_estimates=True)
+    panes = QualityPanes(params, 10, estimator.probabilities)
     ts = np.arange(len(scores))
     changes = predictions(ts, np.zeros(len(ts), np.int32))
     panes.apply(changes._replace(score=scores, prediction=predicted))
@@ -88,12 +89,43 @@ def test_summaries_estimate_the_same_without_keeping_scores(name):
     error = abs(metrics["roc_auc"] - whole.metrics["roc_auc"])
     assert error <= metrics["roc_auc_error"] + 1e-6 < 0.01  # NannyML rounds its curve
     parts = [panes.summary([pane]) for pane in panes.panes]
-    assert merged(parts, QualityParams("binary")).estimated_metrics() == metrics
+    assert merged(parts, params).estimated_metrics() == metrics
     retracted = changes._replace(
         score=scores, prediction=predicted, sign=np.full(len(ts), -1, np.int8)
     )
     panes.apply(retracted)
     assert panes.summary(panes.panes).estimated_metrics() == {}
+
+
+def test_estimates_give_way_to_labels_as_they_land():
+    reference, (scores, predicted, labels), _ = make_case("overconfident")
+    estimator = Cbpe.fit(*reference)
+    params = QualityParams("binary", has_estimates=True)
+    panes = QualityPanes(params, 10_000, estimator.probabilities)
+    ts, segment = np.arange(len(scores)), np.zeros(len(scores), np.int32)
+    panes.apply(predictions(ts, segment)._replace(score=scores, prediction=predicted))
+    none = panes.summary([0])
+    assert none.hybrid_metrics() == none.estimated_metrics()
+    assert none.estimated_metrics(of_labelled=True) == {}
+    half = np.arange(0, len(scores), 2)
+    paired = pairs(labels, predicted, scores, ts=ts)
+    panes.apply(some(paired, half))
+    summary = panes.summary([0])
+    known = estimator.estimate(scores[half], predicted[half]).metrics
+    mixed = estimator.probabilities(scores)
+    mixed[half] = labels[half]
+    expected = expected_confusion(mixed, predicted).metrics()
+    for metric in METRICS[1:]:
+        of_labelled = summary.estimated_metrics(of_labelled=True)[metric]
+        assert of_labelled == pytest.approx(known[metric], abs=CLOSE)
+        assert summary.hybrid_metrics()[metric] == pytest.approx(expected[metric], abs=CLOSE)
+    panes.apply(some(paired, np.arange(1, len(scores), 2)))
+    summary = panes.summary([0])
+    realised_metrics = summary.metrics()
+    for metric in METRICS[1:]:
+        assert summary.hybrid_metrics()[metric] == pytest.approx(realised_metrics[metric])
+    error = abs(summary.hybrid_metrics()["roc_auc"] - realised_metrics["roc_auc"])
+    assert error <= summary.hybrid_metrics()["roc_auc_error"] < 0.01
 
 
 @pytest.mark.parametrize("name", ["overconfident", "separable"])

@@ -16,7 +16,15 @@ from label_feed import Feed, labels_of, predictions_of, tuples
 from naive_label_join import naive_join
 
 from engine.drift.label_join import LabelJoin, LabelJoinParams
-from engine.drift.label_rows import ACCEPTED, CHAIN_MAX, LATE, LIMIT, REPEATED
+from engine.drift.label_rows import (
+    ACCEPTED,
+    CHAIN_MAX,
+    LATE,
+    LIMIT,
+    REPEATED,
+    joined_changes,
+    net_changes,
+)
 from engine.errors import StateError
 
 DAY_NS = 86_400_000_000_000
@@ -200,6 +208,25 @@ def test_the_delay_is_inclusive_on_both_sides(tmp_path, distance, labels_first, 
     assert feed.standing()[1] == pairs
     assert bool(pairs) == (abs(distance) <= DELAY)
     assert (set(feed.expired), set(feed.orphans)) == (expired, orphans)
+
+
+@settings(max_examples=60, deadline=None)
+@given(items=ITEMS, cut=st.integers(1, 9), data=st.data())
+def test_net_changes_hold_nothing_of_the_order(tmp_path_factory, items, cut, data):
+    """After the same first part, another order of the rest says the same, net."""
+
+    def net_of(order):
+        join = LabelJoin(LabelJoinParams(DELAY), tmp_path_factory.mktemp("join"))
+        parts = []
+        for is_label, row in order:
+            add, kind = (
+                (join.add_labels, labels_of) if is_label else (join.add_predictions, predictions_of)
+            )
+            parts.append(add(kind([row]))[0])
+        return sorted(map(repr, tuples(net_changes(joined_changes(parts[cut:])))))
+
+    begin, rest = items[:cut], items[cut:]
+    assert net_of(begin + rest) == net_of(begin + data.draw(st.permutations(rest)))
 
 
 def test_a_label_may_come_first(tmp_path):

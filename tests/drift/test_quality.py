@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from label_feed import labels_of, predictions_of, tuples
 from naive_label_join import naive_join
 
+from engine.drift.cbpe import Cbpe
 from engine.drift.label_join import LabelJoinParams
 from engine.drift.label_rows import LATE
 from engine.drift.quality import ALL_SEGMENTS, QualityMonitor, QualityMonitorParams
@@ -182,6 +183,26 @@ def test_corrections_wait_for_their_tick(tmp_path):
     assert monitor.next_event_ns() == 24
     assert monitor.advance_to(20).windows == []
     assert [(w.end_ns, w.revision) for w in monitor.advance_to(24).windows] == [(5, 2), (5, 2)]
+
+
+def test_estimates_stand_beside_what_is_realised(tmp_path):
+    scores = np.linspace(0.01, 0.99, 99)
+    estimator = Cbpe.fit(scores, np.round(scores), np.round(scores))
+    params = monitor_params(5)
+    monitor = QualityMonitor(params, tmp_path, estimator)
+    monitor.add_predictions(predictions_of([(1, 2, 0.9, 1.0, 0), (2, 3, 0.2, 0.0, 0)]))
+    arrays, meta = monitor.snapshot()
+    again = QualityMonitor(params, tmp_path, estimator)
+    again.restore(arrays, meta)
+    for one in (monitor, again):
+        window = one.advance_to(8).windows[0]
+        assert window.quality.metrics() == {}
+        assert window.quality.estimated_metrics()["accuracy"] == pytest.approx(0.85)
+    monitor.add_labels(labels_of([(1, 10, 0.0)]))
+    known = monitor.advance_to(12).known[ALL_SEGMENTS]
+    assert known.metrics()["accuracy"] == 0
+    assert known.estimated_metrics(of_labelled=True)["accuracy"] == pytest.approx(0.9)
+    assert known.hybrid_metrics()["accuracy"] == pytest.approx(0.4)
 
 
 def test_late_rows_and_orphans_are_handed_back(tmp_path):

@@ -31,5 +31,5 @@ def test_an_unknown_name_is_refused(name, message):
 
 
 def test_an_unknown_parameter_is_refused():
-    with pytest.raises(ValueError, match="level: .*delta"):
+    with pytest.raises(ValueError, match=r"level: .*delta"):
         sequential_detector("level", delta=1)

@@ -95,6 +95,28 @@ def test_files_stay_until_no_checkpoint_names_them(tmp_path):
     assert not (tmp_path / named[0]).exists()
 
 
+def test_what_a_run_without_a_checkpoint_left_is_removed(tmp_path):
+    for file in ("0000000001.rows", "0000000002.rows", "0000000003.rows.part"):
+        (tmp_path / file).write_bytes(b"left")
+    spill = Spill(tmp_path)
+    spill.write(rows_of([1], [1]), np.zeros(1, np.int64))
+    spill.remove_unused(())
+    assert [path.name for path in tmp_path.iterdir()] == list(spill.files)
+    assert len(spill.take(np.array([1], np.uint64))) == 1
+
+
+def test_sync_takes_files_that_are_gone_meanwhile(tmp_path):
+    spill = Spill(tmp_path)
+    spill.write(rows_of([1, 2], [1, 2]), np.array([0, 1]))
+    spill.take(np.array([1], np.uint64))
+    spill.remove_unused(())
+    spill.sync()
+    arrays, meta = spill.snapshot()
+    again = Spill(tmp_path)
+    again.restore(arrays, meta)
+    assert pairs(again.take(np.array([2], np.uint64))) == [(2, 2)]
+
+
 @pytest.mark.parametrize("harm", ["missing", "empty", "short", "changed", "another"])
 def test_harm_is_found_at_restore(tmp_path, harm):
     spill = Spill(tmp_path)
