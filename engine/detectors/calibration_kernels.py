@@ -27,6 +27,7 @@ from engine.detectors.pareto_kernels import (
     quantile,
     tail_boundary,
 )
+from engine.detectors.protocol import UNTOLD
 from engine.kernels.jit import in_place
 
 CALIBRATION_BUCKET_NS = 60_000_000_000
@@ -326,13 +327,16 @@ def calibrate(
     ts : int64[n]
         Nanoseconds since the epoch.
     scores : float64[5, n]
-        Raw onset (hushed; -1: not judged) and raw state in its first two rows; divided by their
-        boundaries here, 0 where not judged.
+        Raw onset (hushed) and raw state in its first two rows, as a `Scorer` gives them; divided by
+        their boundaries here, 0 where not judged or untold.
     alarms_per_bucket : float
         False alarms that the shard's series may raise in a bucket of time.
     """
     for i in order:
-        if scores[0, i] < 0.0:
+        is_told = scores[0, i] > UNTOLD
+        if not is_told:
+            scores[0, i] = UNTOLD - scores[0, i]
+        elif scores[0, i] < 0.0:
             scores[0, i] = 0.0
             continue
         bucket = ts[i] // CALIBRATION_BUCKET_NS
@@ -351,7 +355,9 @@ def calibrate(
             if scaled > most:
                 raw = most * boundary[kind]
                 weight = ONE if kind == 0 else SUSPECT_STATE_WEIGHT
+            counts[HOUR_COUNTS + kind, histogram_bin(raw)] += weight
+            if kind == 0 and not is_told:
+                scaled = 0.0
             if kind == 0 and scaled > 1.0:
                 clock[ALARMS] += 1
-            counts[HOUR_COUNTS + kind, histogram_bin(raw)] += weight
             scores[kind, i] = scaled

@@ -19,7 +19,7 @@ from engine.detectors.channel_kernels import (
     low_of,
 )
 from engine.detectors.counter_kernels import is_counter, weighed
-from engine.detectors.protocol import DEVIATION, NOT_JUDGED
+from engine.detectors.protocol import DEVIATION, NOT_JUDGED, UNTOLD
 from engine.detectors.rhythm_kernels import (
     HOUR_NS,
     OLDER_WEEKS,
@@ -60,9 +60,9 @@ LOUDNESS_WEIGHT = 1.0 / 430.0
 DAMPING = 8.0
 """A score is the summed signals divided by 1 + DAMPING * loudness."""
 
-FIRST_DAY_LEAST = 0.625
-"""A score below this is none at an hour of the day that was seen on no day before: the rise of the
-first morning is no news yet."""
+FIRST_DAY_LEAST = 1.25
+"""Nobody is told of a score below this at an hour of the day that was seen on no day before: the
+rise of the first morning is no news yet."""
 
 FOLLOWED_ROWS = 32
 """Rows before the state counts deviations, so that it knows their tail soon after the warm-up."""
@@ -145,7 +145,7 @@ def watch(
     )
     score = total / (1.0 + DAMPING * row[LOUDNESS])
     if math.isnan(by_day) and score < FIRST_DAY_LEAST:
-        score = 0.0
+        score = UNTOLD - score
     row[LOUDNESS] += LOUDNESS_WEIGHT * (total - row[LOUDNESS])
     if not is_warm:
         return NOT_JUDGED, np.nan, np.nan, np.nan, np.nan
@@ -170,7 +170,8 @@ def score_row(
 ) -> tuple[float, float, float, float, float]:
     """Score one sample of one series and learn it: onset, expected, lower, upper, deviation.
 
-    The onset is raw; NOT_JUDGED while warming up and for the first after a counter's reset.
+    The onset is raw, see `Scorer.score`; NOT_JUDGED while warming up and for the first after a
+    counter's reset.
     """
     if last_ts == NEVER_NS:
         row[ORIGIN] = value
@@ -293,7 +294,7 @@ def score_rows(
             )
             last_ts[s] = ts[i]
             scores[0, i] = onset
-            if onset >= 0.0:
+            if onset != NOT_JUDGED:
                 scores[1, i] = rows[s, STATE]
             scores[2, i], scores[3, i], scores[4, i] = expected, lower, upper
             scores[DEVIATION, i] = deviation

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.detectors.protocol import UNTOLD
 from engine.kernels.jit import in_place
 
 HUSH_ROWS = 100
@@ -23,7 +24,7 @@ def hush_rows(
     slot : int32[n]
         Series of each score.
     onset : float64[n]
-        Raw onsets in the order of time within a slot; negative ones are passed over. Changed.
+        Raw onsets in the order of time within a slot, as a `Scorer` gives them. Changed.
     peak : float64[slots]
         The last reported score of each series. Changed, as is `peak_age`.
     peak_age : int16[slots]
@@ -31,12 +32,15 @@ def hush_rows(
     """
     for i in range(len(slot)):
         score = onset[i]
-        if score < 0.0:
+        is_told = score > UNTOLD
+        if not is_told:
+            score = UNTOLD - score
+        elif score < 0.0:
             continue
         s = slot[i]
         peak_age[s] = min(peak_age[s] + 1, HUSH_ROWS + 1)
         if score == 0.0 or (score <= peak[s] and peak_age[s] <= HUSH_ROWS):
-            onset[i] = 0.0
+            onset[i] = 0.0 if is_told else UNTOLD
             continue
         peak[s] = score
         peak_age[s] = 0

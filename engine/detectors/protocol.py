@@ -15,6 +15,9 @@ DEVIATION = len(SCORE_KINDS)
 SCORE_ROWS = DEVIATION + 1
 """One row more holds each sample's distance from what was expected, see `Scores`."""
 
+UNTOLD = -2.0
+"""A raw onset x that calibration shall learn from, but nobody be told of, is ``UNTOLD - x``."""
+
 NOT_JUDGED = -1.0
 """Raw onset of a sample that gets no verdict: warming up, no number, first after a reset."""
 
@@ -156,9 +159,9 @@ class Scorer(Protocol):
         slot, ts, value
             As of `Detector.score`.
         scores : float64[SCORE_ROWS, n]
-            Filled, in the order of `SCORE_KINDS`: the raw onset, at least 0, or NOT_JUDGED (such
-            rows have no state either); the raw state, at least 0; what was expected, or NaN; the
-            deviation (NaN at first). Failures are NOT_JUDGED.
+            Filled, in the order of `SCORE_KINDS`: the raw onset, at least 0, NOT_JUDGED (such
+            rows have no state either) or by UNTOLD; the raw state, at least 0; what was expected,
+            or NaN; the deviation (NaN at first). Failures are NOT_JUDGED.
         signals : float32[k, n]
             Filled, see `Scores`; zeros at first.
         """

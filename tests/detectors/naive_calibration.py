@@ -6,6 +6,7 @@ from collections import Counter
 from engine.detectors import calibration_kernels as pool
 from engine.detectors import pareto_kernels as tail
 from engine.detectors.hush_kernels import HUSH_ROWS
+from engine.detectors.protocol import UNTOLD
 
 
 class NaiveHush:
@@ -16,7 +17,9 @@ class NaiveHush:
         self.age = 0
 
     def let(self, score):
-        """The score or 0; a negative one stays."""
+        """The score or 0; what is not judged stays, what is untold is so afterwards."""
+        if score <= UNTOLD:
+            return UNTOLD - self.let(UNTOLD - score)
         if score < 0.0:
             return score
         self.age += 1
@@ -146,6 +149,9 @@ class NaivePool:
 
     def score(self, ts, raws):
         """Onset and state on the common scale."""
+        told = raws[0] > UNTOLD
+        if not told:
+            raws = [UNTOLD - raws[0], *raws[1:]]
         if raws[0] < 0.0:
             return 0.0, raws[1]
         bucket = ts // pool.CALIBRATION_BUCKET_NS
@@ -155,7 +161,7 @@ class NaivePool:
             self._begin(bucket)
         self.recent["rows"] += 1
         scaled = [raw / edge for raw, edge in zip(raws, self.boundary, strict=True)]
-        self.recent["alarms"] += scaled[0] > 1.0
+        self.recent["alarms"] += told and scaled[0] > 1.0
         most = [
             pool.SUSPECT_SCALED[0] if self.was_settled else pool.SUSPECT_UNSETTLED,
             pool.SUSPECT_SCALED[1],
@@ -166,7 +172,7 @@ class NaivePool:
                 counted = most[kind] * self.boundary[kind] if suspect else raw
                 weight = pool.SUSPECT_STATE_WEIGHT if suspect and kind == 1 else pool.ONE
                 self.hour[kind][naive_bin(counted)] += weight
-        return tuple(scaled)
+        return scaled[0] if told else 0.0, scaled[1]
 
     def _begin(self, bucket):
         before, self.bucket = self.bucket, bucket

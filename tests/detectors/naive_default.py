@@ -11,6 +11,7 @@ from engine.detectors import default_kernels as default
 from engine.detectors import recent_kernels as recent
 from engine.detectors import rhythm_kernels as rhythm
 from engine.detectors import signal_kernels as signal
+from engine.detectors.protocol import UNTOLD
 
 
 class NaiveChannel:
@@ -204,7 +205,7 @@ class NaiveWatch:
         total = sum(signals)
         score = total / (1.0 + default.DAMPING * self.loudness)
         if math.isnan(by_day) and score < default.FIRST_DAY_LEAST:
-            score = 0.0
+            score = UNTOLD - score
         self.loudness += default.LOUDNESS_WEIGHT * (total - self.loudness)
         if not warm:
             return None, signals, math.nan, math.nan, math.nan, math.nan

@@ -204,6 +204,7 @@ def test_signals_say_what_the_onset_is_made_of():
     ts = START_NS + np.arange(3000) * 5 * MINUTE_NS
     scores, signals = score_block(scorer, np.zeros(3000), ts, values)
     judged = scores[0] >= 0.0
+    assert judged.sum() > 2500
     assert ((scores[0] > 0) == (signals.sum(axis=0) > 0))[judged].all()
     assert (scores[0][judged] <= signals.sum(axis=0)[judged] + 1e-6).all()
     assert (signals[:, 2500] > 0.0).sum() >= 4

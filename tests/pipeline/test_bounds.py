@@ -212,7 +212,7 @@ def test_refused_series_are_counted_and_said(tmp_path):
     )
     taken = intake.take(columns, series)
     (shard,) = flow.shards
-    batch = Batch(Progress(0, 0, 0), taken.columns, taken.definitions, taken.population, taken.place)
+    batch = Batch(Progress(0, 0, 0), taken.columns, taken.definitions, taken.population)
     with capture_logs() as logs:
         observer.shard(shard, shard.handle(split(batch, 1)))
     assert observer.dead_letters() == {"limit": 50}
