@@ -43,6 +43,9 @@ class Telemetry:
         self.lag = self._gauge("lag_records", "Records behind the end.", "partition")
         self.watermark = self._gauge("watermark_seconds", "Event time that is complete.")
         self.series = self._gauge("series", "Series known.")
+        self.series_warming_up = self._gauge(
+            "series_warming_up", "Series that have had no verdict of a detector yet.", "detector"
+        )
         self.alerts = self._gauge("alerts", "Alerts by state.", "state")
         self.checkpoint_seconds = self._gauge(
             "checkpoint_seconds", "Time spent writing checkpoints, in total."

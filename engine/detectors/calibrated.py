@@ -80,6 +80,11 @@ class Calibration:
         """Make room for at least so many slots; new ones have seen nothing."""
         self._slots.grow(slots, limit)
 
+    def warming_up(self) -> int:
+        """How many slots have not been judged yet."""
+        own = self._slots
+        return int(((own["peak"] == 0.0) & (own["peak_age"] == 0)).sum())
+
     def apply(
         self,
         slot: NDArray[np.int32],
@@ -159,6 +164,10 @@ class CalibratedDetector:
         """Make room for at least so many slots; new ones have seen nothing."""
         self._calibration.grow(slots, limit)
         self.scorer.grow(slots, limit)
+
+    def warming_up(self) -> int:
+        """How many slots have not had a verdict yet."""
+        return self._calibration.warming_up()
 
     def score(
         self,

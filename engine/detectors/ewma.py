@@ -138,6 +138,15 @@ class EwmaDetector:
         """Make room for at least so many slots; new ones have seen nothing."""
         self._state.grow(slots, limit)
 
+    def warming_up(self) -> int:
+        """How many slots have not had a verdict yet."""
+        return int((self._state["seen"] < self._quiet_samples).sum())
+
+    @property
+    def _quiet_samples(self) -> int:
+        params = self._params
+        return round(1 / params.weight) if params.initial_deviation is None else 1
+
     def score(
         self,
         slot: NDArray[np.int32],
@@ -158,7 +167,7 @@ class EwmaDetector:
             params.weight,
             params.threshold,
             0.0 if deviation is None else deviation * deviation,
-            round(1 / params.weight) if deviation is None else 1,
+            self._quiet_samples,
             scores,
         )
         return Scores.of(scores, np.zeros((0, len(slot)), np.float32))

@@ -203,6 +203,9 @@ class Detector(Protocol):
         `limit` is how many there may be some day: address space for them can be reserved at once.
         """
 
+    def warming_up(self) -> int:
+        """How many slots have not had a verdict yet."""
+
     def score(
         self,
         slot: NDArray[np.int32],

@@ -43,6 +43,7 @@ class Observer:
     said: dict[str, int] = field(default_factory=dict)
     handled: int = 0
     _series: dict[int, int] = field(default_factory=dict)
+    _shards: dict[int, SeriesShard] = field(default_factory=dict)
     _buffered: dict[int, int] = field(default_factory=dict)
     _lost: dict[int, int] = field(default_factory=dict)
     _failures: dict[str, int] = field(default_factory=dict)
@@ -64,6 +65,15 @@ class Observer:
     def buffered_rows(self) -> int:
         """Rows that wait for their tick in all shards."""
         return sum(self._buffered.values())
+
+    def warming_up(self) -> dict[str, int]:
+        """Series that have had no verdict of a detector yet, by its name."""
+        counts: dict[str, int] = {}
+        for shard in list(self._shards.values()):
+            for watch in shard.watches:
+                name = watch.spec.name
+                counts[name] = counts.get(name, 0) + watch.warming_up()
+        return counts
 
     @property
     def unhealthy_rules(self) -> dict[str, int]:
@@ -96,6 +106,7 @@ class Observer:
         telemetry = self.telemetry
         self.watermarks[shard.number] = shard.watermark.value
         self._series[shard.number] = len(shard.slots)
+        self._shards[shard.number] = shard
         self._buffered[shard.number] = len(shard.pending)
         counts = output.counts
         if not counts:
@@ -155,6 +166,8 @@ class Observer:
             telemetry.watermark.set(self.watermark / _SECOND_NS)
             telemetry.watermark_delay.set((now_ns() - self.watermark) / _SECOND_NS)
         telemetry.series.set(self.series)
+        for detector, count in self.warming_up().items():
+            telemetry.series_warming_up.labels(detector).set(count)
         for state, count in self.alerts_by_state().items():
             telemetry.alerts.labels(state).set(count)
 

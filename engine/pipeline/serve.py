@@ -159,6 +159,7 @@ class Heartbeat(_Repeating):
             "rows_handled": observer.handled,
             "records_said": observer.said,
             "series": observer.series,
+            "warming_up": observer.warming_up(),
             "alerts": observer.alerts_by_state(),
             "unhealthy_rules": observer.unhealthy_rules,
             "rule_errors": observer.rule_errors,

@@ -91,6 +91,10 @@ class Watch(ScoreStreams):
         if self.spec.lookback_ns is not None:
             lookback[chosen] = self.spec.lookback_ns
 
+    def warming_up(self) -> int:
+        """How many watched series have had no verdict yet."""
+        return 0 if self.spec.is_joint_only else self.detector.warming_up()
+
     def _join_siblings(self, series: list[Series], limit: int) -> None:
         """Tell a detector of siblings which of its series are some."""
         if isinstance(self.detector, CalibratedDetector):

@@ -26,6 +26,7 @@ class Summary(msgspec.Struct, kw_only=True):
     watermark: str | None
     records: dict[str, int]
     dead_letters: dict[str, int]
+    warming_up: dict[str, int]
     unhealthy_rules: dict[str, int]
     rule_errors: dict[str, str]
     complete: bool
@@ -93,6 +94,7 @@ def replay(
         watermark=None if observer.watermark is None else rfc3339(observer.watermark),
         records=dict(sorted(observer.said.items())),
         dead_letters=observer.dead_letters(),
+        warming_up=observer.warming_up(),
         unhealthy_rules=observer.unhealthy_rules,
         rule_errors=observer.rule_errors,
         complete=not stop(),

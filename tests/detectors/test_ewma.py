@@ -72,3 +72,13 @@ def test_scores_are_those_of_the_plain_loop_whatever_the_cuts(initial_deviation,
 def test_another_layout_is_refused():
     with pytest.raises(StateError, match="ewma"):
         EwmaDetector(EwmaParams()).restore({"mean": np.zeros(3)})
+
+
+def test_the_first_samples_are_a_warm_up():
+    detector = EwmaDetector(EwmaParams(weight=0.05))
+    detector.grow(3)
+    ones = np.ones(20)
+    detector.score(np.zeros(19, np.int32), np.arange(19), ones[:19], 1.0)
+    assert detector.warming_up() == 3
+    detector.score(np.zeros(1, np.int32), np.arange(1), ones[:1], 1.0)
+    assert detector.warming_up() == 2

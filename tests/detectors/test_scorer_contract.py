@@ -251,3 +251,15 @@ def test_signals_have_names_and_accompany_onsets(case):
     scores, signals = score_block(scorer, slot, ts, values)
     assert (signals >= 0.0).all()
     assert signals[:, scores[0] > 0.0].any(axis=0).all()
+
+
+def test_a_detector_says_how_many_series_are_warming_up(case):
+    detector = CalibratedDetector(case.make(), false_alarms_per_day=1.0, slots=3)
+    assert detector.warming_up() == 3
+    values = noise()
+    ts = START_NS + np.arange(ROWS) * MINUTE_NS
+    early = case.warm_up // 2
+    detector.score(np.zeros(early, np.int32), ts[:early], values[:early])
+    assert detector.warming_up() == 3
+    detector.score(np.zeros(ROWS - early, np.int32), ts[early:], values[early:])
+    assert detector.warming_up() == 2
