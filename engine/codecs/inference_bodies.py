@@ -16,6 +16,14 @@ from engine.codecs.samples import RejectedError
 
 _INTEGERS = frozenset(f"{sign}INT{bits}" for sign in ("", "U") for bits in (8, 16, 32, 64))
 _FLOATS = frozenset({"FP16", "FP32", "FP64"})
+_TYPES: Mapping[str, frozenset[type]] = {
+    "BYTES": frozenset({str}),
+    "BOOL": frozenset({bool}),
+    **dict.fromkeys(_INTEGERS, frozenset({int})),
+    **dict.fromkeys(_FLOATS, frozenset({int, float})),
+}
+"""Types of JSON that need no further look, by datatype."""
+
 _BINARY = ("binary_data_size", "binary_data", "binary_data_output")
 _DEPTH_MAX = 16
 
@@ -82,7 +90,7 @@ def read_request(document: Mapping[str, Any], options: BodyOptions) -> Body:
     features: list[dict[str, Any]] = [{} for _ in range(count)]
     for name, rows in tensors:
         for row, value in zip(features, rows, strict=True):
-            if isinstance(value, list):
+            if type(value) is list:
                 row.update(_features_of(name, value, named, f"{name}."))
             else:
                 row[name] = value
@@ -209,7 +217,7 @@ def _rows_of(tensor: Mapping[str, Any]) -> list[Any]:
         )
     ):
         raise RejectedError("schema_error", f"shape of {shown(name)} has no positive sizes")
-    values = [_element(value, tensor) for value in _flattened(data)]
+    values = _values_of(data, tensor)
     count = shape[0] if shape else 1
     if prod(shape) != len(values):
         detail = f"{shown(name)} has {len(values)} elements, not as many as its shape"
@@ -220,11 +228,22 @@ def _rows_of(tensor: Mapping[str, Any]) -> list[Any]:
     return [values[start : start + size] for start in range(0, len(values), size)]
 
 
-def _element(value: Any, tensor: Mapping[str, Any]) -> Any:
-    """Check an element against the tensor's type."""
+def _values_of(data: list[Any], tensor: Mapping[str, Any]) -> list[Any]:
+    """Give the elements, checked against the tensor's type."""
     datatype = tensor.get("datatype")
     if not isinstance(datatype, str):
         raise RejectedError("schema_error", f"datatype of {shown(tensor['name'])} is no text")
+    types = set(map(type, data))
+    if list in types:
+        data = list(_flattened(data))
+        types = set(map(type, data))
+    if types <= _TYPES.get(datatype, frozenset()):
+        return data
+    return [_element(value, datatype, tensor) for value in data]
+
+
+def _element(value: Any, datatype: str, tensor: Mapping[str, Any]) -> Any:
+    """Check an element that is not of the usual types."""
     if value is None:
         return None
     if datatype == "BYTES":

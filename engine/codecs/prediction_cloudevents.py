@@ -185,7 +185,7 @@ class CloudEventsCodec:
             self._wait(key, half, index, read)
         elif other.is_request != half.is_request:
             self._remove(key)
-            self._joined[key] = half.ts
+            self._joined[key] = self._newest
             request, response = (half, other) if half.is_request else (other, half)
             if len(request.rows) != len(response.rows):
                 detail = (
@@ -218,7 +218,7 @@ class CloudEventsCodec:
     def _give_oldest(self, index: int, read: _Read) -> None:
         key = next(iter(self._waiting))
         half = self._remove(key)
-        self._joined[key] = half.ts
+        self._joined[key] = self._newest
         if half.is_request:
             self.unpaired.requests += 1
         else:

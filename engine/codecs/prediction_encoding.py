@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from engine.codecs.prediction_schema import NULL_TEXTS, Feature, is_vector
 from engine.codecs.predictions import Column, Kind, PredictionLimits
 
+Values = Sequence[Any] | NDArray[np.float64]
+"""Values as JSON has them, None for null; or numbers, NaN for null."""
+
 Refuse = Callable[[int, Any, str, str], None]
 """Told of a refused value: its row, itself, the reason and the detail."""
 
@@ -27,7 +30,7 @@ def is_null(value: Any) -> bool:
 
 def encode(
     feature: Feature,
-    values: Sequence[Any],
+    values: Values,
     limits: PredictionLimits,
     refuse: Refuse,
     changed: set[int] | None = None,
@@ -39,7 +42,7 @@ def encode(
     feature : Feature
         Learns categories, dimensions, and that it is text.
     values : sequence of length n
-        As JSON has them; None for null.
+        As JSON has them; None for null. Or float64[n], NaN for null.
     limits : PredictionLimits
     refuse : callable
     changed : set of int or None
@@ -51,18 +54,19 @@ def encode(
         return Column(Kind.NUMERIC, numbers(values, refuse, truths=feature.declared))
     if feature.kind is Kind.BOOLEAN:
         return Column(Kind.BOOLEAN, _truths(feature, values, refuse))
-    if not set(map(type, values)) <= _TEXTS:
-        values = _texts(feature, values, refuse)
+    texts: Sequence[str | None] = values.tolist() if isinstance(values, np.ndarray) else values
+    if not set(map(type, texts)) <= _TEXTS:
+        texts = _texts(feature, texts, refuse)
     if feature.kind is Kind.CATEGORICAL:
-        values = _learn_categories(feature, values, limits, refuse, changed)
+        texts = _learn_categories(feature, texts, limits, refuse, changed)
     if feature.kind is Kind.TEXT:
-        lengths = [np.nan if v is None or v in NULL_TEXTS else len(v) for v in values]
+        lengths = [np.nan if v is None or v in NULL_TEXTS else len(v) for v in texts]
         return Column(Kind.TEXT, np.array(lengths, np.float64))
-    codes = np.array(list(map(feature.codes.__getitem__, values)), np.int32)
+    codes = np.array(list(map(feature.codes.__getitem__, texts)), np.int32)
     return Column(Kind.CATEGORICAL, codes, feature.codes.names)
 
 
-def numbers(values: Sequence[Any], refuse: Refuse, *, truths: bool = False) -> NDArray[np.float64]:
+def numbers(values: Values, refuse: Refuse, *, truths: bool = False) -> NDArray[np.float64]:
     """Make float64[n] of numbers, NaN for null.
 
     Parameters
@@ -72,7 +76,11 @@ def numbers(values: Sequence[Any], refuse: Refuse, *, truths: bool = False) -> N
     truths : bool
         Whether true and false are 1 and 0; else they are refused.
     """
-    if set(map(type, values)) <= _NUMBERS:
+    if isinstance(values, np.ndarray):
+        if not np.isinf(values).any():
+            return values
+        values = values.tolist()
+    elif set(map(type, values)) <= _NUMBERS:
         try:
             result = np.array(values, np.float64)  # null becomes NaN
         except OverflowError:
@@ -101,7 +109,9 @@ def _number(row: int, value: Any, refuse: Refuse, *, truths: bool) -> float:
     return np.nan
 
 
-def _truths(feature: Feature, values: Sequence[Any], refuse: Refuse) -> NDArray[np.int8]:
+def _truths(feature: Feature, values: Values, refuse: Refuse) -> NDArray[np.int8]:
+    if isinstance(values, np.ndarray):
+        values = values.tolist()
     if set(map(type, values)) <= _TRUTHS:
         return np.array([-1 if value is None else value for value in values], np.int8)
     result = np.full(len(values), -1, np.int8)
@@ -115,7 +125,7 @@ def _truths(feature: Feature, values: Sequence[Any], refuse: Refuse) -> NDArray[
     return result
 
 
-def _texts(feature: Feature, values: Sequence[Any], refuse: Refuse) -> list[str | None]:
+def _texts(feature: Feature, values: Values, refuse: Refuse) -> list[str | None]:
     """Refuse what is no string; of a declared feature numbers and truth values are categories."""
     result: list[str | None] = []
     for row, value in enumerate(values):
@@ -150,7 +160,7 @@ def _learn_categories(
     codes = feature.codes
     too_long: set[str] = set()
     for value in dict.fromkeys(values):
-        if value in codes:
+        if value is None or value in codes:
             continue
         if feature.becomes_text(value, limits):
             feature.become_text()
@@ -170,9 +180,7 @@ def _learn_categories(
     return [None if value in too_long else value for value in values]
 
 
-def _vectors(
-    feature: Feature, values: Sequence[Any], limits: PredictionLimits, refuse: Refuse
-) -> Column:
+def _vectors(feature: Feature, values: Values, limits: PredictionLimits, refuse: Refuse) -> Column:
     rows: list[int] = []
     vectors: list[NDArray[np.float32]] = []
     for row, value in enumerate(values):

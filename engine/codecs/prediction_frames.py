@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from engine.codecs.prediction_columns import PredictionTables
+from engine.codecs.prediction_encoding import Values
 from engine.codecs.predictions import LabelRow, PredictionBatch, PredictionRow
 from engine.codecs.samples import RejectedError
 from engine.codecs.timestamps import TIMESTAMP_NS_MAX
@@ -19,7 +19,7 @@ FEATURE = "feature."
 TAG = "tag."
 """What the names of tag columns start with; they are optional, as all but `ts` and `model` are."""
 
-_BATCH_ROWS = 4096
+_BATCH_ROWS = 8192
 
 
 class FrameColumnsError(ValueError):
@@ -68,8 +68,11 @@ def _check(frame: pl.DataFrame) -> None:
 
 
 def _batch(frame: pl.DataFrame, tables: PredictionTables, start: int) -> PredictionBatch:
-    features = _rows_of(frame, FEATURE)
-    tags = _rows_of(frame, TAG)
+    plain = _plain_features(frame, tables.limits.features)
+    features = _rows_of(frame, FEATURE) if plain is None else None
+    has_features = _has_features(frame)
+    has_tags = any(name.startswith(TAG) for name in frame.columns)
+    tags = _rows_of(frame, TAG) if has_tags else [None] * len(frame)
     ts, label_ts = _times(frame, "ts"), _times(frame, "label_ts")
     model, version, identity, prediction, score, label = (
         _values(frame, name)
@@ -80,15 +83,15 @@ def _batch(frame: pl.DataFrame, tables: PredictionTables, start: int) -> Predict
     rejects: list[Reject] = []
     for row in range(len(frame)):
         number = start + row
-        when, known = int(ts[row]), int(label_ts[row])
-        is_label = not (features[row] or prediction[row] is not None or score[row] is not None)
-        reason = _why_not(model[row], known if is_label and known >= 0 else when)
+        when, known = ts[row], label_ts[row]
+        is_label = not (has_features[row] or prediction[row] is not None or score[row] is not None)
+        at = known if is_label and known >= 0 else when
+        reason = _why_not(model[row], at)
         if reason is None and is_label and (label[row] is None or not identity[row]):
             reason = RejectedError("schema_error", "the row has no feature, prediction or label")
         if reason is not None:
             rejects.append(reason.reject(number, None))
         elif is_label:
-            at = known if known >= 0 else when
             labels.append(LabelRow(number, at, str(model[row]), str(identity[row]), label[row]))
         else:
             predictions.append(
@@ -98,7 +101,7 @@ def _batch(frame: pl.DataFrame, tables: PredictionTables, start: int) -> Predict
                     str(model[row]),
                     "" if version[row] is None else str(version[row]),
                     "" if identity[row] is None else str(identity[row]),
-                    features[row],
+                    {} if features is None else features[row],
                     prediction[row],
                     score[row],
                     label[row],
@@ -106,7 +109,41 @@ def _batch(frame: pl.DataFrame, tables: PredictionTables, start: int) -> Predict
                     tags[row],
                 )
             )
-    return tables.build((predictions, labels, rejects))
+    columns = None
+    if plain is not None:
+        places = np.array([row.message - start for row in predictions], np.int64)
+        found = {name: _whole(column.gather(places)) for name, column in plain.items()}
+        columns = {name: values for name, values in found.items() if values is not None}
+    return tables.build((predictions, labels, rejects), columns)
+
+
+def _plain_features(frame: pl.DataFrame, limit: int) -> dict[str, pl.Series] | None:
+    """Give the features as columns; None where one has arrays, or where there are too many."""
+    plain: dict[str, pl.Series] = {}
+    for name in frame.columns:
+        if name.startswith(FEATURE):
+            column = _readable(frame[name])
+            if isinstance(column.dtype, pl.List) or len(plain) >= limit:
+                return None
+            plain[name.removeprefix(FEATURE)] = column
+    return plain
+
+
+def _whole(column: pl.Series) -> Values | None:
+    """Give a column as `PredictionTables.build` takes it; None if it has only nulls."""
+    if column.null_count() == len(column):
+        return None
+    if column.dtype.is_numeric():
+        return column.cast(pl.Float64).fill_null(np.nan).to_numpy()
+    return column.to_list()
+
+
+def _has_features(frame: pl.DataFrame) -> list[bool]:
+    """Tell which rows have a feature."""
+    names = [name for name in frame.columns if name.startswith(FEATURE)]
+    if not names:
+        return [False] * len(frame)
+    return frame.select(pl.any_horizontal(pl.col(names).is_not_null())).to_series().to_list()
 
 
 def _why_not(model: Any, ts: int) -> RejectedError | None:
@@ -117,14 +154,14 @@ def _why_not(model: Any, ts: int) -> RejectedError | None:
     return None
 
 
-def _times(frame: pl.DataFrame, name: str) -> NDArray[np.int64]:
+def _times(frame: pl.DataFrame, name: str) -> list[int]:
     """Give nanoseconds since the epoch, -1 for null."""
     if name not in frame.columns:
-        return np.full(len(frame), -1, np.int64)
+        return [-1] * len(frame)
     column = frame[name]
     if isinstance(column.dtype, pl.Datetime):
         column = column.dt.epoch("ns")
-    return column.cast(pl.Int64).fill_null(-1).to_numpy()
+    return column.cast(pl.Int64, strict=False).fill_null(-1).to_list()
 
 
 def _values(frame: pl.DataFrame, name: str) -> list[Any]:
@@ -136,8 +173,6 @@ def _values(frame: pl.DataFrame, name: str) -> list[Any]:
 def _rows_of(frame: pl.DataFrame, prefix: str) -> list[dict[str, Any]]:
     """Give the columns of a prefix as one dict a row, without nulls."""
     names = [name for name in frame.columns if name.startswith(prefix)]
-    if not names:
-        return [{} for _ in range(len(frame))]
     keys = [name.removeprefix(prefix) for name in names]
     columns = [_readable(frame[name]).to_list() for name in names]
     return [

@@ -105,7 +105,7 @@ def _converted(rows: list[_Row], index: int) -> Rows:
                     row.score,
                     row.label,
                     None if row.label_ts is None else row.label_ts * MILLISECOND_NS,
-                    row.tags,
+                    row.tags or None,
                 )
             )
         else:
@@ -150,5 +150,5 @@ def _row_of(document: Any, index: int) -> PredictionRow | LabelRow:
         score,
         label,
         None if label_ts is None else time_of(label_ts, "label_ts"),
-        mapping_of(document.get("tags"), "tags"),
+        mapping_of(document.get("tags"), "tags") or None,
     )
