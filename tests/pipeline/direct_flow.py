@@ -33,7 +33,10 @@ class Partition:
         self.clock = PartitionClock(lateness_ns)
         self._known = set()
         self._intake = Intake(
-            self.clock, max_ahead_ns=0, detectors_of=plan.detectors_of, place_of=plan.place_of,
+            self.clock,
+            max_ahead_ns=0,
+            detectors_of=plan.detectors_of,
+            place_of=plan.place_of,
             rate=DeadLetterRate(10**9),
         )
 
