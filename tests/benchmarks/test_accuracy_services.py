@@ -60,7 +60,7 @@ def test_a_service_has_one_score_at_each_row(tmp_path):
 def test_joint_scores_are_reported_on_their_own(tmp_path, monkeypatch):
     one = service()
     ts = pl.Series(one.ts).cast(pl.Datetime("ns", "UTC"))
-    names = [*(f"series_{key}" for key in range(3)), services.JOINT]
+    names = [*(f"series_{key}" for key in range(3)), services.ENTITY_DEVIATION]
     parts = [
         pl.DataFrame({"ts": ts, "name": name, "state": float(number), "onset": float(number)})
         for number, name in enumerate(names)

@@ -149,7 +149,7 @@ def test_what_was_meant_is_named(capsys):
 def test_parameters_of_the_default_detector_are_refused(capsys):
     config = write("c.yaml", "detectors: [{params: {weight: 1}}]\n")
     assert (
-        "the detector default has no parameter weight; it takes none" in check(capsys, config)[1][0]
+        "the detector default has no parameter weight; write rhythm" in check(capsys, config)[1][0]
     )
 
 
