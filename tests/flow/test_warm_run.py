@@ -170,7 +170,7 @@ def test_a_topic_that_was_recorded_goes_on(kafka_brokers, kafka_topic, tmp_path:
     assert main(["record", str(config), "--out", past, "--until-end"]) == 0
     produce(kafka_brokers, topic, sent[len(sent) // 2 :])
     with python(["-m", "engine.cli", "run", str(config), "--warm-from", past], log=log) as run:
-        wait_until(lambda: is_done(tmp_path), timeout_s=60, what="the end of the stream")
+        wait_until(lambda: is_done(tmp_path), timeout_s=180, what="the end of the stream")
         end_run(run, signal.SIGTERM, log)
     whole, replayed = str(tmp_path / "whole"), tmp_path / "replayed"
     assert main(["record", str(config), "--out", whole, "--until-end"]) == 0
