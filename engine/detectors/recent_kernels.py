@@ -46,6 +46,34 @@ LEAST_EVIDENCE = 2
 SCRATCH_WIDTH = 32
 
 
+SORTING_NETWORK = np.array(
+    [
+        *((0, 8), (1, 7), (2, 6), (3, 11), (4, 10), (5, 9)),
+        *((0, 1), (2, 5), (3, 4), (6, 9), (7, 8), (10, 11)),
+        *((0, 2), (1, 6), (5, 10), (9, 11)),
+        *((0, 3), (1, 2), (4, 6), (5, 7), (8, 11), (9, 10)),
+        *((1, 4), (3, 5), (6, 8), (7, 10)),
+        *((1, 3), (2, 5), (6, 9), (8, 10)),
+        *((2, 3), (4, 5), (6, 7), (8, 9)),
+        *((4, 6), (5, 7)),
+        *((3, 4), (5, 6), (7, 8)),
+    ],
+    np.uint64,
+)
+"""Pairs of places to put in order one after the other: the smallest network known for twelve
+(Knuth, "The Art of Computer Programming" 3, 5.3.4). It has no branches to mispredict."""
+
+
+@in_place
+def sort_rows(rows: NDArray[np.float64]) -> None:
+    """Sort the first RECENT_ROWS numbers, which are no NaN."""
+    for pair in range(len(SORTING_NETWORK)):
+        i, j = SORTING_NETWORK[pair, 0], SORTING_NETWORK[pair, 1]
+        low, high = rows[i], rows[j]
+        rows[i] = min(high, low)
+        rows[j] = max(low, high)
+
+
 @in_place
 def usual_by_week(
     rhythm: NDArray[np.float64],
@@ -74,7 +102,9 @@ def usual_by_week(
     at = int(places[ROW_AT])
     for i in range(fresh):
         at = at - 1 if at > 0 else RECENT_ROWS - 1
-        insert(scratch, i, recent[at])
+        scratch[i] = recent[at]
+    scratch[fresh:RECENT_ROWS] = np.inf
+    sort_rows(scratch)
     # Merge both ascending lists up to the middle.
     base, unit = rhythm[BASE], rhythm[UNIT]
     value = before = 0.0

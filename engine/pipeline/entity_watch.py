@@ -11,7 +11,6 @@ from engine.detectors.calibrated import Calibration
 from engine.detectors.feedback import NO_VERDICTS, Boundaries, UserVerdicts
 from engine.detectors.instants import NO_GROUP, Groups, Instants
 from engine.detectors.protocol import DEVIATION, SCORE_KINDS, SCORE_ROWS, Scores
-from engine.detectors.signals import masks
 from engine.events import ScoreBlock
 from engine.pipeline.entity_judges import EntityJudge, Verdicts
 from engine.pipeline.made import Made
@@ -202,9 +201,10 @@ class EntityWatch(ScoreStreams):
         chosen, here = said[here >= 0], here[here >= 0]
         order = np.argsort(here)
         scores = judged.scores.take(chosen[order])
-        named = masks(SIGNALS_OF_ENTITIES, scores.signals)
         factor = None if judged.factor is None else judged.factor[chosen[order]]
-        return self.watched(rows, here[order], scores, scores.deviation, named, factor)
+        return self.watched(
+            rows, here[order], scores, scores.deviation, SIGNALS_OF_ENTITIES, factor
+        )
 
     def series_of(
         self, slots: NDArray[np.int32], series: list[Series], wants: Any

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.detectors.protocol import SCORE_KINDS, Scores
+from engine.detectors.signals import masks
 from engine.kernels.jit import in_place, kernel
 from engine.rules.queries import CONTEXT_WIDTH, Found
 from engine.series.identity import Series
@@ -140,22 +141,32 @@ class ScoreStreams:
         chosen: NDArray[np.int64],
         scores: Scores,
         values: NDArray[np.float64],
-        masks: NDArray[np.float64],
+        signals: tuple[str, ...],
         factor: NDArray[np.float64] | None = None,
     ) -> "Watched":
         """Align scores of the chosen rows with all, as streams and as contexts of alarms.
 
-        `values` are the chosen samples; `masks` what `engine.detectors.signals.masks` gives;
-        `factor` what `engine.detectors.feedback.Boundaries.apply` gives.
+        `values` are the chosen samples; `signals` the names of the scores' signals; `factor` what
+        `engine.detectors.feedback.Boundaries.apply` gives.
         """
         streams = {
             self.stream(kind): aligned(getattr(scores, kind), chosen, len(rows))
             for kind in SCORE_KINDS
         }
-        band = (streams[self.stream(kind)] for kind in ("expected", "lower", "upper"))
-        moved = np.ones(len(rows)) if factor is None else aligned(factor, chosen, len(rows))
-        said = (aligned(values, chosen, len(rows)), *band, aligned(masks, chosen, len(rows)), moved)
-        context = np.column_stack([rows.ts // _MILLISECOND_NS, *said])
+        # Only rows with an alarm are ever asked what they were about.
+        alarms = np.flatnonzero(scores.onset > 1)
+        context = np.empty((len(rows), CONTEXT_WIDTH))
+        context[chosen[alarms]] = np.column_stack(
+            [
+                rows.ts[chosen[alarms]] // _MILLISECOND_NS,
+                values[alarms],
+                scores.expected[alarms],
+                scores.lower[alarms],
+                scores.upper[alarms],
+                masks(signals, scores.signals[:, alarms]),
+                np.ones(len(alarms)) if factor is None else factor[alarms],
+            ]
+        )
         return Watched(rows, chosen, scores, streams, context)
 
     def context(self, watched: Watched, found: Found) -> NDArray[np.float64]:

@@ -14,7 +14,6 @@ from engine.detectors.feedback import NO_VERDICTS, Boundaries, UserVerdicts
 from engine.detectors.population import Population
 from engine.detectors.protocol import SCORE_KINDS, Failure, Scores
 from engine.detectors.siblings import SiblingScorer
-from engine.detectors.signals import masks
 from engine.events import ScoreBlock
 from engine.pipeline.plan import DetectorSpec, FlowPlan
 from engine.pipeline.score_streams import ScoreStreams, Watched
@@ -124,8 +123,8 @@ class Watch(ScoreStreams):
         if len(chosen):
             scores = self._score_by_share(places[chosen], rows.ts[chosen], rows.value[chosen])
         factor = self._moved(places[chosen], rows.ts[chosen], scores, said)
-        named = masks(self.detector.signals, scores.signals)
-        return self.watched(rows, chosen, scores, rows.value[chosen], named, factor)
+        values = rows.value[chosen]
+        return self.watched(rows, chosen, scores, values, self.detector.signals, factor)
 
     def _moved(
         self, place: NDArray[np.int32], ts: NDArray[np.int64], scores: Scores, said: UserVerdicts

@@ -1,5 +1,6 @@
 """The last rows: their mean, the level of the last hours, and the weekly rhythm made with them."""
 
+import itertools
 import math
 
 import numpy as np
@@ -17,6 +18,7 @@ from engine.detectors.recent_kernels import (
     learn_recent,
     moving_mean,
     recent_level,
+    sort_rows,
     usual_by_week,
 )
 from engine.detectors.rhythm_kernels import (
@@ -94,3 +96,21 @@ def test_huge_rows_do_not_overflow():
     assert moving_mean(series.recent, series.places) == pytest.approx(2e300)
     assert recent_level(series.recent, series.places) == pytest.approx(2e300)
     assert series.by_week(12, [5]) == 2e300
+
+
+NUMBERS = st.sampled_from([-1.0, 0.0, 0.5, 2.0, math.inf]) | st.floats(-9, 9)
+
+
+@given(st.lists(NUMBERS, min_size=RECENT_ROWS, max_size=RECENT_ROWS))
+def test_rows_are_sorted(rows):
+    scratch = np.array([*rows, 7.0])
+    sort_rows(scratch)
+    assert scratch.tolist() == [*sorted(rows), 7.0]
+
+
+def test_the_network_sorts_all_zeros_and_ones():
+    """A network that sorts these sorts everything (Knuth's 0-1 principle)."""
+    for bits in itertools.product((0.0, 1.0), repeat=RECENT_ROWS):
+        scratch = np.array(bits)
+        sort_rows(scratch)
+        assert scratch.tolist() == sorted(bits)
