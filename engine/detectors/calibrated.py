@@ -104,7 +104,10 @@ class Calibration:
         """
         own, pool = self._slots, self._pool
         hush_rows(slot, scores[0], own["peak"], own["peak_age"])
-        order = np.argsort(ts // CALIBRATION_BUCKET_NS, kind="stable")
+        bucket = ts // CALIBRATION_BUCKET_NS
+        order = np.arange(len(bucket))
+        if len(bucket) and bucket.min() != bucket.max():
+            order = np.argsort(bucket, kind="stable")
         alarms = self._alarms_per_bucket * share
         calibrate(
             pool["clock"],

@@ -119,11 +119,13 @@ class Watch(ScoreStreams):
         chosen = np.flatnonzero(is_scored)
         if self.spec.is_joint_only:
             return Watched(rows, chosen, Scores.empty(0))
+        ts, values = rows.ts, rows.value
+        if len(chosen) < len(rows):  # mostly all are, and need no copies
+            places, ts, values = places[chosen], ts[chosen], values[chosen]
         scores = Scores.empty(len(self.detector.signals))
         if len(chosen):
-            scores = self._score_by_share(places[chosen], rows.ts[chosen], rows.value[chosen])
-        factor = self._moved(places[chosen], rows.ts[chosen], scores, said)
-        values = rows.value[chosen]
+            scores = self._score_by_share(places, ts, values)
+        factor = self._moved(places, ts, scores, said)
         return self.watched(rows, chosen, scores, values, self.detector.signals, factor)
 
     def _moved(
