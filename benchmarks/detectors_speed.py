@@ -23,12 +23,13 @@ import numpy as np
 from river.anomaly import HalfSpaceTrees, StandardAbsoluteDeviation
 from river.drift import PageHinkley
 
-from engine.detectors.change_point import ChangePointParams, change_point_detector
-from engine.detectors.default import default_detector
+from engine.detectors.calibrated import CalibratedDetector
+from engine.detectors.change_point import ChangePointParams, ChangePointScorer
+from engine.detectors.default import DefaultScorer
 from engine.detectors.ewma import EwmaDetector, EwmaParams
-from engine.detectors.half_space_trees import HalfSpaceTreesParams, half_space_trees_detector
-from engine.detectors.protocol import SCORE_ROWS, Detector
-from engine.detectors.robust_z import RobustZParams, robust_z_detector
+from engine.detectors.half_space_trees import HalfSpaceTreesParams, HalfSpaceTreesScorer
+from engine.detectors.protocol import SCORE_ROWS, Detector, Scorer
+from engine.detectors.robust_z import RobustZParams, RobustZScorer
 
 MINUTE_NS = 60_000_000_000
 WARM_UP_ROWS = 560
@@ -107,22 +108,25 @@ def half_space_trees() -> Callable[[float], float]:
     return score
 
 
+def calibrated(scorer: Scorer) -> Detector:
+    """Give the detector of a scorer."""
+    return CalibratedDetector(scorer, false_alarms_per_day=1.0)
+
+
 RIVER_TREES = HalfSpaceTreesParams(trees=10, height=8)
 CONTENDERS = {
-    "default": Contender(lambda: default_detector(false_alarms_per_day=1.0)),
+    "default": Contender(lambda: calibrated(DefaultScorer())),
     "ewma": Contender(lambda: EwmaDetector(EwmaParams()), ewma_loop),
-    "robust_z": Contender(
-        lambda: robust_z_detector(RobustZParams(), false_alarms_per_day=1.0), absolute_deviation
-    ),
+    "robust_z": Contender(lambda: calibrated(RobustZScorer(RobustZParams())), absolute_deviation),
     "change_point": Contender(
-        lambda: change_point_detector(ChangePointParams(), false_alarms_per_day=1.0), page_hinkley
+        lambda: calibrated(ChangePointScorer(ChangePointParams())), page_hinkley
     ),
     "half_space_trees": Contender(
-        lambda: half_space_trees_detector(HalfSpaceTreesParams(), false_alarms_per_day=1.0),
+        lambda: calibrated(HalfSpaceTreesScorer(HalfSpaceTreesParams())),
         half_space_trees,
     ),
     "half_space_trees, 10 of height 8": Contender(
-        lambda: half_space_trees_detector(RIVER_TREES, false_alarms_per_day=1.0),
+        lambda: calibrated(HalfSpaceTreesScorer(RIVER_TREES)),
         half_space_trees,
     ),
 }

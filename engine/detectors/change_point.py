@@ -6,7 +6,6 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.detectors.calibrated import CalibratedDetector
 from engine.detectors.change_point_kernels import ROW_WIDTH, score_change_points
 from engine.detectors.protocol import Failure
 from engine.detectors.slot_state import SlotState
@@ -104,11 +103,3 @@ class ChangePointScorer(SlotState):
             signals,
         )
         return ()
-
-
-def change_point_detector(
-    params: ChangePointParams, *, false_alarms_per_day: float, slots: int = 0
-) -> CalibratedDetector:
-    """Make the calibrated detector (see `CalibratedDetector`)."""
-    scorer = ChangePointScorer(params)
-    return CalibratedDetector(scorer, false_alarms_per_day=false_alarms_per_day, slots=slots)

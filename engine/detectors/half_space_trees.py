@@ -6,7 +6,6 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.detectors.calibrated import CalibratedDetector
 from engine.detectors.half_space_trees_kernels import SHINGLE, score_half_spaces
 from engine.detectors.protocol import Failure
 from engine.detectors.slot_state import SlotState
@@ -144,11 +143,3 @@ class HalfSpaceTreesScorer(SlotState):
             signals,
         )
         return ()
-
-
-def half_space_trees_detector(
-    params: HalfSpaceTreesParams, *, false_alarms_per_day: float, slots: int = 0
-) -> CalibratedDetector:
-    """Make the calibrated detector (see `CalibratedDetector`)."""
-    scorer = HalfSpaceTreesScorer(params)
-    return CalibratedDetector(scorer, false_alarms_per_day=false_alarms_per_day, slots=slots)

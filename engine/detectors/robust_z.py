@@ -7,7 +7,6 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.detectors.calibrated import CalibratedDetector
 from engine.detectors.echo_kernels import echo_after, is_news
 from engine.detectors.protocol import DEVIATION, NOT_JUDGED, Failure
 from engine.detectors.slot_state import SlotState
@@ -168,11 +167,3 @@ class RobustZScorer(SlotState):
         memory, warm_up = float(self._params.memory_rows), float(self._params.warm_up_rows)
         score_robust_z(self.slots["rows"], slot, value, memory, warm_up, scores, signals)
         return ()
-
-
-def robust_z_detector(
-    params: RobustZParams, *, false_alarms_per_day: float, slots: int = 0
-) -> CalibratedDetector:
-    """Make the calibrated detector (see `CalibratedDetector`)."""
-    scorer = RobustZScorer(params)
-    return CalibratedDetector(scorer, false_alarms_per_day=false_alarms_per_day, slots=slots)
