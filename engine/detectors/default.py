@@ -46,7 +46,7 @@ class DefaultParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         "weekly": a series that has seen a week remembers three more besides the last one; "daily":
         the last week is all.
     weekly_series : int
-        In each shard only so many series remember them, those that saw a week first.
+        Only so many series remember them, those that saw a week first; 1 KB each.
     """
 
     rhythm: Literal["daily", "weekly"] = "weekly"

@@ -194,11 +194,14 @@ def _options(entry: RuleOptions, language: Language) -> Options:
 
 def detector_specs(config: Config) -> tuple[DetectorSpec, ...]:
     """Give the detectors of a configuration, whose names and parameters are checked."""
-    return tuple(_detector_spec(number, entry) for number, entry in enumerate(config.detectors))
+    shards = config.state.shards
+    return tuple(
+        _detector_spec(number, entry, shards) for number, entry in enumerate(config.detectors)
+    )
 
 
-def _detector_spec(number: int, entry: DetectorConfig) -> DetectorSpec:
-    make = maker_of(entry)
+def _detector_spec(number: int, entry: DetectorConfig, shards: int) -> DetectorSpec:
+    make = maker_of(entry, shards)
     # All that the scores depend on: a change restarts the warm-up.
     said = msgspec.json.encode(
         [entry.use, entry.match, entry.false_alarms_per_day, dict(entry.params), entry.entity]

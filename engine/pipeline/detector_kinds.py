@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import msgspec
+import msgspec.structs
 
 from engine.config.durations import SECOND_NS
 from engine.config.schema import DetectorConfig
@@ -18,6 +19,7 @@ from engine.detectors.protocol import Detector
 from engine.detectors.robust_z import RobustZParams, RobustZScorer
 from engine.detectors.siblings import SiblingScorer
 from engine.pipeline.entity_judges import EntityJudge, JointJudge, RiverJudgeOfEntities
+from engine.pipeline.plan import series_max
 
 RIVER_PREFIX = "river."
 """What a detector's name begins with that is a model of River, by dotted name."""
@@ -54,12 +56,15 @@ class DetectorKind:
         Whether it says how far samples deviate, which joint scores of entities are made of.
     needs_entity : bool
         Whether it compares the series of an entity.
+    of_shard : callable
+        The parameters in one of so many shards.
     """
 
     params: type[msgspec.Struct]
     make: Callable[[DetectorConfig, Any], Detector]
     joins: bool = True
     needs_entity: bool = False
+    of_shard: Callable[[Any, int], Any] = lambda params, _: params
 
 
 def _calibrated(make_scorer: Callable[[Any], Any]) -> Callable[[DetectorConfig, Any], Detector]:
@@ -72,7 +77,13 @@ def _calibrated(make_scorer: Callable[[Any], Any]) -> Callable[[DetectorConfig, 
 
 
 DETECTORS: Mapping[str, DetectorKind] = {
-    "default": DetectorKind(DefaultParams, _calibrated(DefaultScorer)),
+    "default": DetectorKind(
+        DefaultParams,
+        _calibrated(DefaultScorer),
+        of_shard=lambda params, shards: msgspec.structs.replace(
+            params, weekly_series=series_max(params.weekly_series, shards)
+        ),
+    ),
     "robust_z": DetectorKind(RobustZParams, _calibrated(RobustZScorer)),
     "change_point": DetectorKind(ChangePointParams, _calibrated(ChangePointScorer)),
     "half_space_trees": DetectorKind(
@@ -148,8 +159,8 @@ def _nearest(name: str, known: Any) -> str:
     return f"write {' or '.join(sorted(known))}"
 
 
-def maker_of(entry: DetectorConfig) -> Callable[[], Detector]:
-    """Give what makes the detector of an entry that has no mistake."""
+def maker_of(entry: DetectorConfig, shards: int) -> Callable[[], Detector]:
+    """Give what makes the detector of an entry that has no mistake, for one of the shards."""
     if is_joint_only(entry):
         return lambda: EwmaDetector(EwmaParams())  # never asked
     if entry.use.startswith(RIVER_PREFIX):
@@ -160,5 +171,5 @@ def maker_of(entry: DetectorConfig) -> Callable[[], Detector]:
             false_alarms_per_day=entry.false_alarms_per_day,
         )
     kind = DETECTORS[entry.use]
-    params = msgspec.convert(entry.params, kind.params)
+    params = kind.of_shard(msgspec.convert(entry.params, kind.params), shards)
     return lambda: kind.make(entry, params)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import ceil, sqrt
 
 from engine.config.schema import Config, LimitsConfig
 from engine.detectors.protocol import Detector
@@ -17,6 +18,12 @@ ENGINE_MADE = frozenset({ANOMALY_RATE, ENTITY_DEVIATION})
 """Names of series that are made for each entity; detectors do not watch series called so."""
 
 Labels = tuple[tuple[str, str], ...]
+
+
+def series_max(limit: int, shards: int) -> int:
+    """A shard's part of the limit, with room for the chance of hashing (four deviations)."""
+    mean = limit / shards
+    return limit if shards == 1 else ceil(mean + 4 * sqrt(mean))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,5 @@
 """Stage 1: a series shard. It orders rows, scores them and evaluates the rules' leaves per tick."""
 
-from math import ceil, sqrt
 from typing import Any
 
 import msgspec
@@ -13,7 +12,7 @@ from engine.detectors.instants import INSTANT_NS
 from engine.pipeline.entity_watch import EntityWatch
 from engine.pipeline.feedback_rows import FeedbackRows
 from engine.pipeline.made import with_samples
-from engine.pipeline.plan import FlowPlan
+from engine.pipeline.plan import FlowPlan, series_max
 from engine.pipeline.refusals import Refusals
 from engine.pipeline.score_streams import ScoreStreams, Watched
 from engine.pipeline.shard_output import ShardOutput
@@ -35,12 +34,6 @@ _READY_PIECES = 32
 
 _SCORES_EVERY_NS = 1_000_000_000
 """Event time after which scores are due where no tick is; neither shows in what is said."""
-
-
-def series_max(limit: int, shards: int) -> int:
-    """A shard's part of the limit, with room for the chance of hashing (four deviations)."""
-    mean = limit / shards
-    return limit if shards == 1 else ceil(mean + 4 * sqrt(mean))
 
 
 class SeriesShard:

@@ -1,0 +1,46 @@
+"""Detectors by name: how they are made of an entry of the configuration."""
+
+import pytest
+
+from engine.config.schema import DetectorConfig
+from engine.detectors.default import DefaultParams
+from engine.pipeline.detector_kinds import (
+    DETECTORS,
+    is_joint_only,
+    judge_of,
+    maker_of,
+    mistake_in,
+)
+from engine.pipeline.plan import series_max
+
+RIVER = "river.anomaly.GaussianScorer"
+
+
+@pytest.mark.parametrize("name", [*DETECTORS, RIVER])
+def test_every_detector_is_made_by_its_name(name):
+    needs_entity = name in DETECTORS and DETECTORS[name].needs_entity
+    entry = DetectorConfig(use=name, entity=("job",) if needs_entity else ())
+    assert mistake_in(entry) is None
+    detector = maker_of(entry, 64)()
+    assert detector.name == name
+    assert detector.warming_up() == 0
+
+
+def test_the_budget_of_weeks_is_the_whole_flows():
+    of_shard = DETECTORS["default"].of_shard
+    assert of_shard(DefaultParams(weekly_series=640), 64).weekly_series == series_max(640, 64) == 23
+    assert of_shard(DefaultParams(weekly_series=640), 1).weekly_series == 640
+    ewma = object()
+    assert DETECTORS["ewma"].of_shard(ewma, 64) is ewma
+
+
+def test_who_judges_entities():
+    assert judge_of(DetectorConfig()) is None
+    assert judge_of(DetectorConfig(use="peers", entity=("job",))) is None
+    joint = judge_of(DetectorConfig(entity=("host",)))
+    assert joint is not None
+    assert joint().width == 3
+    river = DetectorConfig(use="river.anomaly.HalfSpaceTrees", entity=("host",))
+    assert is_joint_only(river)
+    assert judge_of(river)().width == 1
+    assert not is_joint_only(DetectorConfig(entity=("host",)))
