@@ -6,6 +6,7 @@ scatter more or less. All learn what is usual from the stream itself, weigh ever
 change may have begun, and allow for dependence between neighbours; see `run_length_kernels.py`.
 """
 
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -121,11 +122,11 @@ class _RunLengthDetector(ArrayDetector):
             np.concatenate([np.empty(0, np.int64), *warnings]),
         )
 
+    @abstractmethod
     def _advance(
         self, values: NDArray[np.float64], warnings: list[NDArray[np.int64]]
     ) -> tuple[int, int]:
         """Watch rows until the first alarm; see `_first_alarm`."""
-        raise NotImplementedError
 
     def _start_anew(self) -> None:
         self._state["heads"][:] = 0.0

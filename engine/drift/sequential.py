@@ -5,6 +5,7 @@ starts anew with the next value. State is a few arrays; rows are counted from th
 seen.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -55,7 +56,7 @@ class SequentialDetector(Protocol):
         """
 
 
-class ArrayDetector:
+class ArrayDetector(ABC):
     """A detector whose state is arrays that keep their shapes.
 
     Parameters
@@ -107,6 +108,6 @@ class ArrayDetector:
         for name, own in self._state.items():
             own[...] = arrays[name]
 
+    @abstractmethod
     def _watch(self, values: NDArray[np.float64]) -> Alarms:
         """Alarms with rows relative to the batch; onsets may be negative."""
-        raise NotImplementedError

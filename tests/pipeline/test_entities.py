@@ -113,20 +113,18 @@ def test_series_of_an_entity_share_a_shard(plan, in_order):
         assert any({item.text for item in together} <= texts for texts in held)
 
 
-def test_an_incident_of_an_entity_is_seen_and_its_metrics_are_ranked(in_order, plan):
-    if plan.detectors[0].name != "default":
-        pytest.skip("only the joint score ranks what drives it")
+def test_an_incident_of_an_entity_is_seen_and_its_metrics_are_ranked(tmp_path):
+    flow = run(planned(tmp_path, "default"), LOGS, random.Random(0), sizes=(10**6,))
     begin = START_NS + INCIDENT.start * 60 * SECOND_NS
     for name in ("Rate", "Joint", "State"):
-        fired = [event for event in said_of(in_order, name) if event.status == "firing"]
+        fired = [event for event in said_of(flow, name) if event.status == "firing"]
         assert any(event.labels["host"] == "h1" for event in fired), name
-    (first, *_) = [event for event in said_of(in_order, "Joint")
+    (first, *_) = [event for event in said_of(flow, "Joint")
                    if event.labels["host"] == "h1" and event.status == "firing"
                    and "joint deviation" in event.reason]  # fmt: skip
     assert 'entity_deviation{host="h1"} was ' in first.reason
     assert "joint deviation broke" in first.reason
-    blocks = [block for shard in [run(plan, LOGS, random.Random(0), sizes=(10**6,))]
-              for block in shard.blocks if block.drivers]  # fmt: skip
+    blocks = [block for block in flow.blocks if block.drivers]
     drivers = [dict(drivers) for block in blocks
                for ts, index, drivers in zip(block.ts, block.index, block.drivers, strict=True)
                if ts >= begin + 120 * SECOND_NS and ts < begin + 600 * SECOND_NS
