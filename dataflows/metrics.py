@@ -18,6 +18,7 @@ from engine.pipeline.build import make_plan
 from engine.pipeline.runner import Run, Stop, prepared
 from engine.pipeline.serve import serve_http
 from engine.pipeline.sinks import with_sinks
+from engine.pipeline.sources import documents_among
 
 
 def finish(run: Run, held: ExitStack) -> None:
@@ -47,7 +48,7 @@ def flow(config_path: str) -> Dataflow:
     atexit.register(finish, run, open_until_exit)
     open_until_exit.enter_context(stop.on_signals())
     partitions = run.find_partitions()
-    plan = make_plan(config, tuple(partitions))
+    plan = make_plan(config, tuple(partitions), documents=documents_among(partitions))
     open_until_exit.enter_context(serve_http(config.http, run.observer))
     built, _ = open_until_exit.enter_context(prepared(run, plan, partitions))
     return built

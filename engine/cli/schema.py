@@ -6,7 +6,7 @@ from typing import Literal
 from engine.config.json_schema import config_json_schema
 from engine.events import json_schemas
 
-Of = Literal["config", "alerts", "scores", "dead_letters"]
+Of = Literal["config", "alerts", "scores", "drift", "dead_letters"]
 
 
 def schema_command(of: Of = "config", /) -> None:

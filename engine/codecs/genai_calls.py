@@ -275,7 +275,7 @@ class GenAIColumns:
         )
 
     def _column(self, name: str, values: list[Any], refuse: Callable[..., None]) -> Column:
-        texts = [_joined(value) if isinstance(value, list) else value for value in values]
+        texts = [joined(value) if isinstance(value, list) else value for value in values]
         return encode(self._codes[name], texts, self.limits, refuse)
 
 
@@ -287,6 +287,6 @@ def _ids(values: Sequence[Any]) -> list[str]:
     return [value if isinstance(value, str) else "" for value in values]
 
 
-def _joined(values: list[Any]) -> str | None:
+def joined(values: list[Any]) -> str | None:
     """Make one category of several texts."""
     return ",".join(sorted({value for value in values if isinstance(value, str)})) or None

@@ -55,7 +55,11 @@ class NativeGenAICodec:
 
     def decode(self, payloads: Sequence[bytes]) -> GenAIBatch:
         """Decode messages."""
-        return self.columns.build(read_all(self._read, payloads))
+        return self.columns.build(self.read(payloads))
+
+    def read(self, payloads: Sequence[bytes]) -> GenAIRows:
+        """Read messages, and make no columns of them."""
+        return read_all(self._read, payloads)
 
 
 def _read(payload: bytes, index: int, limits: Limits, names: GenAINames) -> GenAIRows:

@@ -86,7 +86,11 @@ class GenAICodec:
 
     def decode(self, payloads: Sequence[bytes]) -> GenAIBatch:
         """Decode messages."""
-        return self.columns.build(read_all(self._read_message, payloads))
+        return self.columns.build(self.read(payloads))
+
+    def read(self, payloads: Sequence[bytes]) -> GenAIRows:
+        """Read messages, and make no columns of them."""
+        return read_all(self._read_message, payloads)
 
     def _read_message(self, payload: bytes, index: int) -> GenAIRows:
         rows = GenAIRows()

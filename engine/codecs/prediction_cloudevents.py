@@ -7,6 +7,7 @@ event time. Rows have the prediction id ``<id>#<row>``.
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
 from typing import Any
 
 from engine.codecs.cloud_events import Record, read_event
@@ -21,6 +22,7 @@ from engine.series.columns import Reject
 _REQUEST, _RESPONSE = ".inference.request", ".inference.response"
 _TAGS = ("namespace", "component", "endpoint")
 _TTL_NS = 60_000_000_000
+_JOINED_KEPT = 1000  # of those that were joined, in the order of time
 
 Key = tuple[str, ...]
 
@@ -102,6 +104,7 @@ class CloudEventsCodec:
         self._ttl_ns = ttl_ns
         self._waiting: OrderedDict[Key, _Half] = OrderedDict()
         self._waiting_bytes = 0
+        self._by_time: list[tuple[int, Key]] = []  # a heap; some have been joined since
         self._joined: OrderedDict[Key, int] = OrderedDict()
         self._newest = 0
 
@@ -118,8 +121,8 @@ class CloudEventsCodec:
                 self._take(key, half, index, read)
             except RejectedError as error:
                 read.rejects.append(error.reject(index, None))
-        if records:
-            self._expire(len(records) - 1, read)
+            # At every record, so that nothing depends on how records are put into batches.
+            self._expire(index, read)
         return self.tables.build((read.rows, [], read.rejects))
 
     def flush(self) -> PredictionBatch:
@@ -146,6 +149,7 @@ class CloudEventsCodec:
         self._joined = OrderedDict((tuple(key), ts) for key, ts in state["joined"])
         self._waiting = OrderedDict((tuple(key), _Half(*half)) for key, half in state["waiting"])
         self._waiting_bytes = sum(half.size for half in self._waiting.values())
+        self._sort_by_time()
 
     def _half(self, record: Record) -> tuple[Key, _Half]:
         limits = self.tables.limits.message
@@ -198,6 +202,9 @@ class CloudEventsCodec:
         limits = self.tables.limits
         self._waiting[key] = half
         self._waiting_bytes += half.size
+        heappush(self._by_time, (half.ts, key))
+        if len(self._by_time) > 2 * len(self._waiting) + _JOINED_KEPT:
+            self._sort_by_time()
         while len(self._waiting) > limits.waiting or (
             self._waiting_bytes > limits.waiting_bytes and len(self._waiting) > 1
         ):
@@ -206,17 +213,25 @@ class CloudEventsCodec:
     def _expire(self, index: int, read: _Read) -> None:
         """Give what has waited too long, and forget what was joined long ago."""
         expired = self._newest - self._ttl_ns
-        for key in [key for key, half in self._waiting.items() if half.ts < expired]:
-            self._waiting.move_to_end(key, last=False)
-            self._give_oldest(index, read)
+        while self._by_time and self._by_time[0][0] < expired:
+            ts, key = heappop(self._by_time)
+            if key in self._waiting and self._waiting[key].ts == ts:
+                self._give(key, index, read)
         while self._joined:
             key, ts = next(iter(self._joined.items()))
             if ts >= expired and len(self._joined) <= self.tables.limits.waiting:
                 break
             del self._joined[key]
 
+    def _sort_by_time(self) -> None:
+        self._by_time = [(half.ts, key) for key, half in self._waiting.items()]
+        heapify(self._by_time)
+
     def _give_oldest(self, index: int, read: _Read) -> None:
-        key = next(iter(self._waiting))
+        self._give(next(iter(self._waiting)), index, read)
+
+    def _give(self, key: Key, index: int, read: _Read) -> None:
+        """Make rows of a half that is alone."""
         half = self._remove(key)
         self._joined[key] = self._newest
         if half.is_request:

@@ -159,6 +159,8 @@ class LabelTable:
         Hash of model and prediction id, see `keys_of`.
     label : Column
         Numeric or categorical, with the codes of the predictions.
+    evaluator : str
+        Who has judged; empty for the truth. Each one's labels are joined for themselves.
     """
 
     model: str
@@ -167,6 +169,7 @@ class LabelTable:
     ids: list[str]
     key: NDArray[np.uint64]
     label: Column
+    evaluator: str = ""
 
     def __len__(self) -> int:
         return len(self.ts)

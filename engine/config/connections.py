@@ -1,12 +1,14 @@
 """The ends of the flow in the configuration: Kafka topics, recordings and folders."""
 
-from collections.abc import Iterator
-from typing import Annotated, Literal
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Annotated, Literal, get_args
 
 from msgspec import Meta, field
 from msgspec.structs import force_setattr
 
 from engine.config.durations import DAY_NS
+from engine.config.prediction_fields import FIELDS_OF_FORMAT, PredictionFields
 from engine.config.relabel import RelabelConfig
 from engine.config.scalars import Duration, Start, StartText, Topic
 from engine.config.section import Section
@@ -23,6 +25,26 @@ Format = Literal[
     "vector",
     "fluent_bit",
 ]
+"""Formats of metrics."""
+
+KafkaFormat = Literal[Format, "flat", "cloudevents", "bentoml"]
+"""Formats of all kinds of sources."""
+
+Kind = Literal["metrics", "feedback", "predictions", "labels", "llm"]
+
+FORMATS_OF_KIND: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
+    {
+        "metrics": get_args(Format),
+        "feedback": ("json",),
+        "predictions": tuple(FIELDS_OF_FORMAT),
+        "labels": tuple(FIELDS_OF_FORMAT),
+        "llm": ("json", "otlp_proto", "otlp_json"),
+    }
+)
+"""How messages of each kind may be encoded."""
+
+DOCUMENT_KINDS: frozenset[Kind] = frozenset({"predictions", "labels", "llm"})
+"""Kinds of sources that feed models, not series."""
 
 
 class Settings(dict[str, str]):
@@ -50,7 +72,14 @@ class KafkaSource(KafkaClient, frozen=True, kw_only=True):
     """A Kafka topic to read."""
 
     topic: Annotated[Topic, Meta(description="The topic to read.")]
-    format: Annotated[Format, Meta(description="How the messages are encoded.")] = "json"
+    format: Annotated[
+        KafkaFormat,
+        Meta(
+            description="How the messages are encoded: predictions and labels are `json`, `flat`, "
+            "`cloudevents` or `bentoml`, LLM calls `json`, `otlp_proto` or `otlp_json`, feedback "
+            "is `json`."
+        ),
+    ] = "json"
     names: Annotated[
         Literal["prometheus", "underscore", "as_is"],
         Meta(
@@ -72,6 +101,13 @@ class KafkaSource(KafkaClient, frozen=True, kw_only=True):
             "by default all of the metric set."
         ),
     ] = ()
+    signal: Annotated[
+        Literal["traces", "logs"],
+        Meta(description="What `otlp_proto` messages of LLM calls hold; `otlp_json` says so."),
+    ] = "traces"
+    predictions: Annotated[
+        PredictionFields, Meta(description="What the fields of predictions and labels are.")
+    ] = PredictionFields()
     compression: Annotated[
         Literal["none", "gzip", "zstd", "snappy"],
         Meta(
@@ -116,11 +152,22 @@ class RecordingSource(Section, frozen=True, kw_only=True):
         Literal["auto", "s", "ms", "us", "ns"],
         Meta(description="Unit of numeric timestamps; `auto` takes it from their size."),
     ] = "auto"
+    model: Annotated[
+        str, Meta(description="The model of predictions and labels whose rows don't name it.")
+    ] = ""
+    version: Annotated[
+        str, Meta(description="The model's version in predictions whose rows don't name it.")
+    ] = ""
 
     @property
     def says_of_samples(self) -> bool:
         """Whether something is given that is about samples."""
         return bool(self.name or self.labels or self.exclude)
+
+    @property
+    def says_of_predictions(self) -> bool:
+        """Whether something is given that is about predictions."""
+        return bool(self.model or self.version)
 
 
 class Source(Section, frozen=True, kw_only=True):
@@ -129,13 +176,17 @@ class Source(Section, frozen=True, kw_only=True):
     kafka: Annotated[KafkaSource | None, Meta(description="A Kafka topic to read.")] = None
     recording: Annotated[RecordingSource | None, Meta(description="A recording to read.")] = None
     kind: Annotated[
-        Literal["metrics", "feedback"],
+        Kind,
         Meta(
-            description="What the messages say: samples, or which alarms were false and which were "
-            "missed.",
-            extra={"planned": ("predictions", "labels")},
+            description="What the messages say: samples; which alarms were false and which were "
+            "missed; what models predicted, and the labels that came later (either kind may hold "
+            "both); or calls of language models."
         ),
     ] = "metrics"
+    model: Annotated[
+        str,
+        Meta(description="`llm`: the entry of `models` that the calls belong to; required."),
+    ] = ""
     relabel: Annotated[
         tuple[RelabelConfig, ...],
         Meta(description="Prometheus' relabelling rules, in order, for every series."),
@@ -149,26 +200,73 @@ class Source(Section, frozen=True, kw_only=True):
     ] = "keep"
 
     def conflicts(self) -> Iterator[tuple[str, str]]:
-        """One source reads one thing; what is about samples has no meaning for feedback."""
+        """One source reads one thing; what is about samples has no meaning for other kinds."""
         if (self.kafka is None) == (self.recording is None):
             yield "", "give exactly one of `kafka` and `recording`; use a list item for each"
-        if self.kind != "feedback":
+        if self.kind == "llm" and not self.model:
+            yield "model", "name the entry of `models` that the calls belong to"
+        if self.kind != "llm" and self.model:
+            yield "model", "only `kind: llm` has a model; messages of other kinds say it themselves"
+        if self.kafka is not None:
+            yield from self._kafka_conflicts(self.kafka)
+        if self.recording is not None:
+            yield from self._recording_conflicts(self.recording)
+        if self.kind == "metrics":
             return
         for key, is_given in (
             ("relabel", bool(self.relabel)),
             ("nan", self.nan != "keep"),
             ("infinity", self.infinity != "keep"),
-            ("kafka", self.kafka is not None and self.kafka.format != "json"),
-            ("recording", self.recording is not None and self.recording.says_of_samples),
         ):
             if is_given:
-                yield key, _OF_FEEDBACK.get(key, f"feedback has no samples; leave `{key}` out")
+                yield key, f"{_SUBJECT[self.kind]} no samples; leave `{key}` out"
+
+    def _kafka_conflicts(self, kafka: KafkaSource) -> Iterator[tuple[str, str]]:
+        formats = FORMATS_OF_KIND[self.kind]
+        if kafka.format not in formats:
+            if self.kind == "metrics":
+                yield "kafka", f"`format: {kafka.format}` is of `kind: predictions` or `labels`"
+            else:
+                verb = "is" if self.kind == "feedback" else "may be"
+                yield "kafka", f"{self.kind} {verb} `format: {'`, `'.join(formats)}`"
+            return
+        if kafka.signal != "traces" and not (self.kind == "llm" and kafka.format == "otlp_proto"):
+            yield "kafka", "`signal` is for `kind: llm` with `format: otlp_proto`"
+        given = kafka.predictions.given()
+        if self.kind not in ("predictions", "labels"):
+            if given:
+                yield "kafka", f"{_SUBJECT[self.kind]} no predictions; leave `predictions` out"
+            return
+        unknown = sorted(given - FIELDS_OF_FORMAT[kafka.format])
+        if unknown:
+            yield (
+                "kafka",
+                f"`format: {kafka.format}` has no `predictions.{'`, `predictions.'.join(unknown)}`",
+            )
+
+    def _recording_conflicts(self, recording: RecordingSource) -> Iterator[tuple[str, str]]:
+        if self.kind != "metrics" and recording.says_of_samples:
+            yield (
+                "recording",
+                f"{_SUBJECT[self.kind]} no samples; leave `name`, `labels` and `exclude` out",
+            )
+        if self.kind not in ("predictions", "labels") and recording.says_of_predictions:
+            yield (
+                "recording",
+                f"{_SUBJECT[self.kind]} no predictions; leave `model` and `version` out",
+            )
 
 
-_OF_FEEDBACK = {
-    "kafka": "feedback is `format: json`",
-    "recording": "feedback has no samples; leave `name`, `labels` and `exclude` out",
-}
+_SUBJECT: Mapping[Kind, str] = MappingProxyType(
+    {
+        "metrics": "a source of metrics has",
+        "feedback": "feedback has",
+        "predictions": "predictions are",
+        "labels": "labels are",
+        "llm": "LLM calls are",
+    }
+)
+"""What conflicts begin with."""
 
 
 class KafkaSink(KafkaClient, frozen=True, kw_only=True):

@@ -59,6 +59,44 @@ class Start(Struct, frozen=True):
     ns: int = 0
 
 
+class ReferencePlace(Struct, frozen=True):
+    """Where a model's reference comes from.
+
+    Attributes
+    ----------
+    kind : str
+        ``file``, ``rows`` (the first ones of a version) or ``trailing`` (what came before).
+    path : str
+    rows : int
+    ns : int
+    """
+
+    kind: Literal["file", "rows", "trailing"]
+    path: str = ""
+    rows: int = 0
+    ns: int = 0
+
+    def __str__(self) -> str:
+        if self.kind == "file":
+            return self.path
+        return f"first {self.rows} rows" if self.rows else f"trailing {format_duration(self.ns)}"
+
+
+class WindowSize(Struct, frozen=True):
+    """The length of a window: in event time, nanoseconds, or in rows; the other one is 0."""
+
+    ns: int
+    rows: int
+
+    @property
+    def length(self) -> int:
+        """The one that counts."""
+        return self.rows or self.ns
+
+    def __str__(self) -> str:
+        return f"{self.rows} rows" if self.rows else format_duration(self.ns)
+
+
 class Address(NamedTuple):
     """Where a server listens."""
 
@@ -113,6 +151,29 @@ def _start(text: str) -> Start:
     date, time, fraction, zone = match.groups()
     moment = datetime.fromisoformat(f"{date}T{time}{zone.upper()}")
     return Start("time", int(moment.timestamp()) * SECOND_NS + int((fraction or "").ljust(9, "0")))
+
+
+def _reference(text: str) -> ReferencePlace:
+    match = re.fullmatch(r"first ([1-9][0-9]{0,8})( rows)?", text, re.ASCII)
+    if match:
+        return ReferencePlace("rows", rows=int(match[1]))
+    if text.startswith("trailing "):
+        return ReferencePlace("trailing", ns=_positive_duration(text.removeprefix("trailing ")))
+    if not text.endswith((".parquet", ".csv", ".jsonl", ".ndjson")):
+        raise ValueError
+    return ReferencePlace("file", path=text)
+
+
+def _window(text: str) -> WindowSize:
+    match = re.fullmatch(r"([1-9][0-9]{0,8}) rows", text, re.ASCII)
+    return WindowSize(0, int(match[1])) if match else WindowSize(_positive_duration(text), 0)
+
+
+def _positive_duration(text: str) -> int:
+    duration = parse_duration(text)
+    if duration <= 0:
+        raise ValueError("it must be more than 0")
+    return duration
 
 
 def _address(text: str) -> Address | None:
@@ -182,6 +243,13 @@ START = Scalar(
     _STRING,
     lambda start: str(start.kind),
 )
+REFERENCE = Scalar(
+    "a reference",
+    "e.g. reference/credit.parquet, first 5000 rows or trailing 7d",
+    _reference,
+    _STRING,
+)
+WINDOW = Scalar("a window", "e.g. 1h or 1000 rows", _window, _STRING)
 ADDRESS = Scalar("an address", 'e.g. 127.0.0.1:9464, or "" for none', _address, _STRING)
 TOPIC = Scalar("a topic name", "e.g. host.metrics", _topic, _STRING)
 SELECTOR = Scalar("a PromQL selector", """e.g. '{__name__=~"cpu_.*"}'""", _selector, _STRING)
@@ -190,6 +258,8 @@ EXPRESSION = Scalar("a PromQL expression", "e.g. 'up == 0'", _expression, _STRIN
 Duration = Annotated[int, Meta(extra={"scalar": DURATION})]
 Size = Annotated[int, Meta(extra={"scalar": SIZE})]
 StartText = Annotated[Start, Meta(extra={"scalar": START})]
+ReferenceText = Annotated[ReferencePlace, Meta(extra={"scalar": REFERENCE})]
+WindowText = Annotated[WindowSize, Meta(extra={"scalar": WINDOW})]
 AddressText = Annotated[Address | None, Meta(extra={"scalar": ADDRESS})]
 Topic = Annotated[str, Meta(extra={"scalar": TOPIC})]
 Selector = Annotated[str, Meta(extra={"scalar": SELECTOR})]

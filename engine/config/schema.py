@@ -6,13 +6,14 @@ The description in each `Meta` is what the JSON Schema and the reference table s
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, field
-from msgspec.structs import force_setattr
+from msgspec.structs import force_setattr, replace
 
 from engine.config.connections import Sink, Source
 from engine.config.durations import DAY_NS, MILLISECOND_NS, MINUTE_NS, SECOND_NS
+from engine.config.models import OTHER_MODELS, ModelConfig
 from engine.config.scalars import Address, AddressText, Duration, Expression, Selector, Size
 from engine.config.section import Section
 
@@ -194,6 +195,7 @@ class LimitsConfig(Section, frozen=True, kw_only=True):
     window_samples: Annotated[
         int, Meta(ge=1, description="Samples of one series in a rule's range.")
     ] = 100_000
+    models: Annotated[int, Meta(ge=1, description="Models whose predictions are watched.")] = 1_000
     alerts: Annotated[int, Meta(ge=1, description="Pending and firing alerts.")] = 200_000
 
 
@@ -214,8 +216,6 @@ class Config(Section, frozen=True, kw_only=True):
     is relative to the working directory.
     """
 
-    planned_keys: ClassVar[tuple[str, ...]] = ("models",)
-
     sources: Annotated[tuple[Source, ...], Meta(description="Where samples come from.")] = ()
     time: Annotated[TimeConfig, Meta(description="Event time.")] = TimeConfig()
     detectors: Annotated[
@@ -225,6 +225,13 @@ class Config(Section, frozen=True, kw_only=True):
             extra={"default_text": "one on every series"},
         ),
     ] = (DetectorConfig(),)
+    models: Annotated[
+        tuple[ModelConfig, ...],
+        Meta(
+            description="What is watched of models, where sources give predictions.",
+            extra={"unique": "model", "default_text": "all models alike"},
+        ),
+    ] = ()
     rules: Annotated[RulesConfig, Meta(description="Prometheus rule files.")] = RulesConfig()
     rule_options: Annotated[
         tuple[RuleOptions, ...],
@@ -240,6 +247,12 @@ class Config(Section, frozen=True, kw_only=True):
     batch: Annotated[BatchConfig, Meta(description="Batches.")] = BatchConfig()
     folder: Annotated[Path, Meta(extra={"set_by_loader": True})] = Path()
     file: Annotated[str, Meta(extra={"set_by_loader": True})] = "configuration"
+
+    def model(self, name: str) -> ModelConfig:
+        """Give what is watched of a model: its own entry, that of all others, or the defaults."""
+        named = {entry.model: entry for entry in self.models}
+        entry = named.get(name) or named.get(OTHER_MODELS) or ModelConfig(model=name)
+        return replace(entry, model=name)
 
     def beside(self, path: str) -> Path:
         """Give a path that is relative to the configuration's folder."""

@@ -23,6 +23,7 @@ from engine.drift.cbpe import Cbpe
 from engine.drift.label_join import LabelJoin, LabelJoinMeta, LabelJoinParams
 from engine.drift.label_rows import (
     ACCEPTED,
+    Changes,
     Closed,
     Labels,
     Predictions,
@@ -106,6 +107,8 @@ class TickQuality:
         Predictions that expired without a label, orphan labels.
     refused : tuple of (Predictions, uint8), (Labels, uint8)
         Rows that were not taken up, with the join's verdict.
+    changes : Changes
+        What the tick's rows changed, but for what came and went within it.
     """
 
     tick_ns: int
@@ -113,6 +116,7 @@ class TickQuality:
     windows: list[WindowQuality]
     closed: Closed
     refused: tuple[tuple[Predictions, NDArray[np.uint8]], tuple[Labels, NDArray[np.uint8]]]
+    changes: Changes
 
 
 class QualityMeta(msgspec.Struct, frozen=True):
@@ -184,7 +188,8 @@ class QualityMonitor:
         predicted, predictions_done = self.join.add_predictions(predictions)
         paired, labels_done = self.join.add_labels(labels)
         # What came and went within a tick must not count as a change of any window.
-        self._panes.apply(net_changes(joined_changes([predicted, paired])))
+        changes = net_changes(joined_changes([predicted, paired]))
+        self._panes.apply(changes)
         closed = self.join.advance(tick_ns)
         return TickQuality(
             tick_ns=tick_ns,
@@ -192,6 +197,7 @@ class QualityMonitor:
             windows=list(self._revised(tick_ns)),
             closed=closed,
             refused=(_refused(predictions, predictions_done), _refused(labels, labels_done)),
+            changes=changes,
         )
 
     def snapshot(self) -> tuple[dict[str, NDArray[Any]], QualityMeta]:

@@ -192,6 +192,7 @@ class QualitySummary:
         }
         residual, one = read_exact(errors[SQUARED].tolist(), WIDE_LOWEST)
         label, _ = read_exact(errors[LABEL].tolist(), WIDE_LOWEST)
+        metrics["mean_label"] = label / (one * count)
         squared, _ = read_exact(errors[LABEL_SQUARED].tolist(), WIDE_LOWEST)
         spread = count * one * squared - label * label
         if spread > 0:

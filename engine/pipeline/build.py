@@ -2,7 +2,7 @@
 
 import glob
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -13,7 +13,8 @@ from engine.config.positions import load_yaml, value_position_of
 from engine.config.schema import Config, DetectorConfig, RuleOptions
 from engine.errors import ConfigError, Problem
 from engine.pipeline.detector_kinds import is_joint_only, judge_of, maker_of, mistake_in
-from engine.pipeline.plan import DetectorSpec, FlowPlan
+from engine.pipeline.model_checks import mistakes_in_models, read_references
+from engine.pipeline.plan import MODEL_SHARDS, DetectorSpec, FlowPlan
 from engine.promql.leaf import Comparison
 from engine.promql.parse import Language
 from engine.promql.selector import parse_selector
@@ -57,7 +58,13 @@ def rule_files(config: Config) -> tuple[list[RuleFile], list[Problem]]:
     return list(found.values()), problems
 
 
-def make_plan(config: Config, partitions: Sequence[str], *, keep_all: bool = False) -> FlowPlan:
+def make_plan(
+    config: Config,
+    partitions: Sequence[str],
+    *,
+    documents: Collection[str] = (),
+    keep_all: bool = False,
+) -> FlowPlan:
     """Plan the flow of a configuration.
 
     Parameters
@@ -65,6 +72,8 @@ def make_plan(config: Config, partitions: Sequence[str], *, keep_all: bool = Fal
     config : Config
     partitions : sequence of str
         Keys of all source partitions.
+    documents : collection of str
+        Those of them that give predictions and labels.
     keep_all : bool
         Whether all rules' series are made, also those that no rule reads.
 
@@ -87,11 +96,16 @@ def make_plan(config: Config, partitions: Sequence[str], *, keep_all: bool = Fal
         groups += report.groups
         problems += report.problems
     problems += _unknown_names(config, groups)
+    references, unusable = read_references(config, _places(config))
+    problems += unusable
     if problems:
         raise ConfigError(problems)
+    made = [f"models/{shard}" for shard in range(MODEL_SHARDS)] if documents else []
     return FlowPlan(
         config=config,
-        partitions=tuple(partitions),
+        partitions=(*partitions, *made),
+        documents=frozenset(n for n, key in enumerate(partitions) if key in documents),
+        references=references,
         shards=config.state.shards,
         detectors=detector_specs(config),
         rules=plan_rules(
@@ -127,7 +141,7 @@ def _unknown_names(config: Config, groups: Sequence[RuleGroup]) -> list[Problem]
         elif any(entry == other for other in config.detectors[:number]):
             message = "stands twice; one of the two is enough"
             problems.append(Problem(*places("detectors", number, "use"), message))
-    return problems
+    return problems + mistakes_in_models(config, places)
 
 
 def _compares(groups: Sequence[RuleGroup], alert: str) -> bool:

@@ -2,13 +2,17 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import bytewax.operators as op
-from bytewax.dataflow import Dataflow
+from bytewax.dataflow import Dataflow, Stream
+from bytewax.operators import KeyedStream
 
+from engine.pipeline.model_part import ModelPart
+from engine.pipeline.model_shard import ModelShard, split_documents
 from engine.pipeline.observe import Observer
-from engine.pipeline.plan import FlowPlan
+from engine.pipeline.plan import MODEL_SHARDS, FlowPlan
 from engine.pipeline.series_shard import SeriesShard
 from engine.pipeline.shard_names import balanced_names
 from engine.pipeline.steps import (
@@ -24,7 +28,7 @@ from engine.pipeline.steps import (
 )
 from engine.rules.plan import LANES
 from engine.series.blocks import CheckpointId, CheckpointStore
-from engine.series.pieces import split
+from engine.series.pieces import Batch, split
 from engine.sinks.lane import Lane
 from engine.sources.reader import Polled, Reader
 
@@ -43,9 +47,12 @@ class OpenSink:
     open: Callable[[str, Any | None], Lane]
 
 
-def part_names(shards: int) -> frozenset[str]:
+def part_names(plan: FlowPlan) -> frozenset[str]:
     """Names of all parts whose blocks make a checkpoint whole."""
-    return frozenset((*balanced_names("s", shards), *balanced_names("r", LANES)))
+    names = [*balanced_names("s", plan.shards), *balanced_names("r", LANES)]
+    if plan.documents:
+        names += balanced_names("m", MODEL_SHARDS)
+    return frozenset(names)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +60,8 @@ class FlowParts:
     """What a flow is put together from.
 
     `store` and `final` (the checkpoint at the end) are None where no state is kept; `warm` are
-    shards, by number, that begin with what they have learned from a recording.
+    shards, by number, that begin with what they have learned from a recording; `spill` is the
+    folder for what models keep on disk.
     """
 
     plan: FlowPlan
@@ -63,6 +71,7 @@ class FlowParts:
     final: CheckpointId | None
     observer: Observer
     failure: Failure
+    spill: Path
     warm: dict[int, SeriesShard] = field(default_factory=dict)
 
 
@@ -81,6 +90,7 @@ def build_flow(parts: FlowParts) -> Dataflow:
         return [
             pair
             for batch in batches_of(item)
+            if batch.progress.partition not in plan.documents
             for pair in zip(shard_names, split(batch, plan.shards), strict=True)
         ]
 
@@ -95,6 +105,20 @@ def build_flow(parts: FlowParts) -> Dataflow:
     observer = parts.observer
 
     pieces = op.flat_map("split", polled, keyed_pieces)
+    said_of_models: list[Stream[ToSink]] = []
+    if plan.documents:
+        model_output = build_models(parts, polled)
+        made = op.flat_map(
+            "split_made",
+            model_output,
+            lambda pair: (
+                list(zip(shard_names, split(pair[1], plan.shards), strict=True))
+                if isinstance(pair[1], Batch)
+                else []
+            ),
+        )
+        pieces = op.merge("with_models", pieces, made)
+        said_of_models.append(op.filter_map("model_records", model_output, to_sink))
     shard_output = op.stateful_batch(
         "series", pieces, lambda manifest: ShardPart(shards, manifest, make_shard, observer.shard)
     )
@@ -111,10 +135,9 @@ def build_flow(parts: FlowParts) -> Dataflow:
     said = op.merge(
         "said",
         op.flat_map("rejected", polled, rejected),
-        op.filter_map(
-            "scored", shard_output, lambda pair: pair[1] if isinstance(pair[1], ToSink) else None
-        ),
+        op.filter_map("scored", shard_output, to_sink),
         op.map("alerts", alerts, lambda pair: pair[1]),
+        *said_of_models,
     )
     for number, sink in enumerate(parts.sinks):
         # Records are counted once, however many sinks there are.
@@ -122,6 +145,35 @@ def build_flow(parts: FlowParts) -> Dataflow:
         addressed = op.filter_map(f"to_{sink.name}", said, addressing(sink.outputs))
         op.output(sink.name, addressed, SinkParts(sink.outputs, sink.open, observe, parts.failure))
     return flow
+
+
+def build_models(parts: FlowParts, polled: Stream[Polled]) -> KeyedStream[Batch | ToSink]:
+    """Put the model shards into the flow, behind the sources of predictions and labels."""
+    plan = parts.plan
+    names = balanced_names("m", MODEL_SHARDS)
+    models = StatefulPlan(names=names, store=parts.store, final=parts.final)
+
+    def keyed_documents(item: Polled) -> list[tuple[str, Any]]:
+        return [
+            pair
+            for batch in batches_of(item)
+            if batch.progress.partition in plan.documents
+            for pair in zip(names, split_documents(batch, MODEL_SHARDS), strict=True)
+        ]
+
+    def make_shard(number: int) -> ModelShard:
+        return ModelShard(number, plan, parts.spill)
+
+    return op.stateful_batch(
+        "models",
+        op.flat_map("split_models", polled, keyed_documents),
+        lambda manifest: ModelPart(models, manifest, make_shard, parts.observer.models),
+    )
+
+
+def to_sink(pair: tuple[str, Any]) -> ToSink | None:
+    """Give what goes to the sinks."""
+    return pair[1] if isinstance(pair[1], ToSink) else None
 
 
 def addressing(outputs: Sequence[str]) -> Callable[[ToSink], tuple[str, ToSink] | None]:

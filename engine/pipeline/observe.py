@@ -9,6 +9,7 @@ import structlog
 
 from engine.clock import now_ns
 from engine.events import Alert, ScoreBlock
+from engine.pipeline.model_shard import ModelShard, ModelShardOutput
 from engine.pipeline.series_shard import SeriesShard
 from engine.pipeline.shard_output import ShardOutput
 from engine.pipeline.steps import ToSink
@@ -45,6 +46,7 @@ class Observer:
     _series: dict[int, int] = field(default_factory=dict)
     _shards: dict[int, SeriesShard] = field(default_factory=dict)
     _buffered: dict[int, int] = field(default_factory=dict)
+    _models_buffered: dict[int, int] = field(default_factory=dict)
     _lost: dict[int, int] = field(default_factory=dict)
     _failures: dict[str, int] = field(default_factory=dict)
     _rule_errors: dict[int, dict[str, str]] = field(default_factory=dict)
@@ -64,7 +66,7 @@ class Observer:
 
     def buffered_rows(self) -> int:
         """Rows that wait for their tick in all shards."""
-        return sum(self._buffered.values())
+        return sum(self._buffered.values()) + sum(self._models_buffered.values())
 
     def warming_up(self) -> dict[str, int]:
         """Series that have had no verdict of a detector yet, by its name."""
@@ -134,6 +136,12 @@ class Observer:
         lost = shard.leaves.samples_lost
         telemetry.window_samples_lost.inc(lost - self._lost.get(shard.number, 0))
         self._lost[shard.number] = lost
+
+    def models(self, shard: ModelShard, output: ModelShardOutput) -> None:
+        """Hear from a model shard."""
+        self._models_buffered[shard.number] = shard.rows_waiting
+        for letter in output.letters:
+            self.telemetry.dead_letters.labels(letter.reason.value).inc()
 
     def lane(self, lane: RuleLane) -> None:
         """Hear from a rule lane."""

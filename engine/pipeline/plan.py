@@ -1,11 +1,13 @@
 """The plan of a flow: what its configuration means, resolved and checked, shared by all parts."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from math import ceil, sqrt
 
 from engine.config.schema import Config, LimitsConfig
 from engine.detectors.protocol import Detector
+from engine.drift.model_gauges import MODEL_SERIES
+from engine.drift.model_reference import ModelReference
 from engine.pipeline.entity_judges import EntityJudge
 from engine.promql.selector import Selector
 from engine.rules.lane import RuleLane
@@ -14,8 +16,11 @@ from engine.series.identity import Series, fingerprint_of
 
 ANOMALY_RATE = "anomaly_rate"
 ENTITY_DEVIATION = "entity_deviation"
-ENGINE_MADE = frozenset({ANOMALY_RATE, ENTITY_DEVIATION})
-"""Names of series that are made for each entity; detectors do not watch series called so."""
+ENGINE_MADE = frozenset({ANOMALY_RATE, ENTITY_DEVIATION}) | MODEL_SERIES
+"""Names of series that the engine makes and rules read as others; no detector watches them."""
+
+MODEL_SHARDS = 4
+"""Parts that models are spread over."""
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -56,7 +61,13 @@ class FlowPlan:
     Attributes
     ----------
     partitions : tuple of str
-        Keys of all source partitions; a partition's number is its place here.
+        Keys of all source partitions, and behind them those of the models' series if any source
+        gives documents; a partition's number is its place here.
+    documents : frozenset of int
+        Numbers of the partitions that give predictions and labels: series shards do not hear of
+        these, but of the models that they feed.
+    references : mapping of str to ModelReference
+        Reference files by model.
     emit : str
         Which scores to write: anomalous, all or none.
     """
@@ -69,6 +80,12 @@ class FlowPlan:
     lookback_ns: int
     limits: LimitsConfig
     emit: str
+    documents: frozenset[int] = frozenset()
+    references: Mapping[str, ModelReference] = field(default_factory=dict)
+
+    def partition_of_models(self, shard: int) -> int:
+        """Number of the partition that a model shard's series come from."""
+        return len(self.partitions) - MODEL_SHARDS + shard
 
     def make_lane(self, number: int) -> RuleLane:
         """Make a rule lane."""

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Event, Thread
 from types import FrameType
 from typing import Any
@@ -28,7 +29,12 @@ from engine.pipeline.plan import FlowPlan
 from engine.pipeline.series_shard import SeriesShard
 from engine.pipeline.serve import Heartbeat, PartitionWatch, serve_http
 from engine.pipeline.sinks import open_sinks
-from engine.pipeline.sources import SourceOpener, SourcePartition, list_partitions
+from engine.pipeline.sources import (
+    SourceOpener,
+    SourcePartition,
+    documents_among,
+    list_partitions,
+)
 from engine.pipeline.state_folder import StateFolder
 from engine.pipeline.steps import Failure
 from engine.rules.plan import LANES
@@ -36,6 +42,9 @@ from engine.series.blocks import CheckpointStore
 from engine.sources.journal import JOURNAL_FILE, Journal
 from engine.sources.reader import CheckpointPlan
 from engine.telemetry import Telemetry
+
+SPILL_FOLDER = "models"
+"""Folder within the state's for what models keep on disk."""
 
 _REPLAY_EPOCH = timedelta(seconds=1)
 _YOUNG_OBJECTS_MAX = 200_000
@@ -168,7 +177,7 @@ class Run:
         partitions = self.find_partitions()
         if self.stop():
             return
-        plan = make_plan(self.config, tuple(partitions))
+        plan = make_plan(self.config, tuple(partitions), documents=documents_among(partitions))
         with prepared(self, plan, partitions) as (flow, state):
             if self.stop():  # meanwhile: a flow that began now would keep what it doesn't know yet
                 return
@@ -231,7 +240,7 @@ def prepared(
             shards=plan.shards,
             lanes=LANES,
             entities=plan.placement,
-            parts=part_names(plan.shards),
+            parts=part_names(plan),
         )
         every = max(1, round(config.state.checkpoint_ns / config.state.epoch_ns))
         checkpoints = CheckpointPlan(state.run, every, state.checkpoints)
@@ -248,8 +257,10 @@ def prepared(
         progress=run.on_progress,
         buffered_rows=run.observer.buffered_rows,
     )
+    spill = TemporaryDirectory(prefix="streamgauge-") if state is None else None
     parts = FlowParts(
         plan=plan,
+        spill=Path(spill.name) if spill is not None else Path(config.state.dir) / SPILL_FOLDER,
         sources=opener.openers(),
         sinks=open_sinks(config.sinks, store),
         store=store,
@@ -264,6 +275,8 @@ def prepared(
     finally:
         if state is not None:
             state.close()
+        if spill is not None:
+            spill.cleanup()
 
 
 def _warm(run: Run, plan: FlowPlan, store: CheckpointStore | None) -> dict[int, SeriesShard]:

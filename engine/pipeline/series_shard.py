@@ -50,6 +50,8 @@ class SeriesShard:
         self.plan = plan
         self.slots = SlotTable(series_max(plan.limits.series, plan.shards))
         self.watermark = Watermark(len(plan.partitions))
+        for place in plan.documents:
+            self.watermark.ended[place] = True  # their models speak for them
         self.pending = Pending()
         self.feedback = FeedbackRows()
         self.deltas = Deltas()

@@ -12,6 +12,7 @@ from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
 from engine.clock import utc_after
 from engine.errors import StreamgaugeError
+from engine.events import trigger_of
 from engine.pipeline.series_shard import SeriesShard
 from engine.pipeline.shard_output import ShardOutput
 from engine.rules.lane import RuleLane
@@ -128,7 +129,7 @@ class StatefulPlan:
     final: CheckpointId | None
 
 
-class _Stateful(StatefulBatchLogic[V, W, Manifest]):
+class Stateful(StatefulBatchLogic[V, W, Manifest]):
     """A part whose checkpoint is taken at the close of the epoch in which it was told to.
 
     Bytewax does not say which key a logic is for: the manifest does, or the first value.
@@ -204,7 +205,7 @@ class _Stateful(StatefulBatchLogic[V, W, Manifest]):
         return (self.plan.names[self._number],)
 
 
-class ShardPart(_Stateful[Piece, ToLane | ToSink]):
+class ShardPart(Stateful[Piece, ToLane | ToSink]):
     """A series shard."""
 
     shard: SeriesShard
@@ -259,7 +260,7 @@ class ShardPart(_Stateful[Piece, ToLane | ToSink]):
         return emitted
 
 
-class LanePart(_Stateful[ToLane, ToSink]):
+class LanePart(Stateful[ToLane, ToSink]):
     """A rule lane."""
 
     lane: RuleLane
@@ -283,6 +284,9 @@ class LanePart(_Stateful[ToLane, ToSink]):
         alerts = self.lane.handle([item.closed for item in values if item.closed is not None])
         self._observe(self.lane)
         emitted = [ToSink("alerts", alerts)] if alerts else []
+        asked = [request for request in map(trigger_of, alerts) if request is not None]
+        if asked:
+            emitted.append(ToSink("drift", asked))
         for item in values:
             emitted += self._told(item.checkpoint)
         return emitted, StatefulBatchLogic.RETAIN

@@ -13,6 +13,7 @@ FLAG_DELTA = np.uint8(2)  # value is an increment, to be summed in the shard
 FLAG_RESET = np.uint8(4)  # the counter began anew before this sample
 FLAG_DROPPED = np.uint8(8)  # left out as the configuration says, once event time has seen it
 FLAG_FEEDBACK = np.uint8(16)  # no sample but a verdict on one, see `engine.codecs.verdicts`
+FLAG_DOCUMENT = np.uint8(32)  # value is a document's number, see `engine.codecs.document_codec`
 
 STALE_NAN_BITS = np.uint64(0x7FF0000000000002)
 """Bits of Prometheus' stale marker; the usual NaN is 0x7ff8000000000001."""
@@ -31,7 +32,8 @@ class Columns:
     value : float64[n]
         The sample; anything if `flags` says stale.
     flags : uint8[n]
-        Bits `FLAG_STALE`, `FLAG_DELTA`, `FLAG_RESET`, `FLAG_DROPPED`, `FLAG_FEEDBACK`.
+        Bits `FLAG_STALE`, `FLAG_DELTA`, `FLAG_RESET`, `FLAG_DROPPED`, `FLAG_FEEDBACK`,
+        `FLAG_DOCUMENT`.
     """
 
     fingerprint: NDArray[np.uint64]

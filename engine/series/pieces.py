@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.codecs.predictions import PredictionBatch
 from engine.kernels.jit import kernel
 from engine.series.blocks import CheckpointId
 from engine.series.columns import Columns
@@ -59,7 +60,8 @@ class Progress:
 class Batch:
     """Good rows of one source partition, with what is new since the last batch.
 
-    `place` (uint64[n]) says where each row's series lives; None: all on their own.
+    `place` (uint64[n]) says where each row's series lives; None: all on their own. `documents` are
+    the predictions and labels of a source that feeds models; its series shards get progress alone.
     """
 
     progress: Progress
@@ -68,6 +70,7 @@ class Batch:
     population: list[Definition]
     """Definitions that all shards are told of, so that each knows its share of a match."""
     place: NDArray[np.uint64] | None = None
+    documents: PredictionBatch | None = None
 
 
 Begun = dict[int, dict[int, int]]

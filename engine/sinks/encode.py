@@ -1,8 +1,8 @@
 """From outputs to Kafka records: key, JSON value, record timestamp and headers.
 
-Alerts and scores are CloudEvents 1.0 in the Kafka binding's binary mode: attributes are headers
-``ce_<name>``, the value is the data alone. Dead letters carry the bytes that were rejected, with
-the header names of Kafka Connect's dead-letter queue.
+Alerts, scores and what is said of drift are CloudEvents 1.0 in the Kafka binding's binary mode:
+attributes are headers ``ce_<name>``, the value is the data alone. Dead letters carry the bytes that
+were rejected, with the header names of Kafka Connect's dead-letter queue.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.clock import now_ns
-from engine.events import Alert, DeadLetter, Reason, ScoreBlock, ScoreEvent, event_id, number
+from engine.events import (
+    Alert,
+    DeadLetter,
+    Drift,
+    DriftEvent,
+    QualityEvent,
+    Reason,
+    ScoreBlock,
+    ScoreEvent,
+    event_id,
+    number,
+)
 from engine.series.identity import Series
 
 Headers = list[tuple[str, str | bytes | None]]
@@ -78,6 +89,21 @@ def score_records(block: ScoreBlock) -> Iterator[Record]:
         id_ = event_id("score", block.detector, subject.fingerprint, ts)
         headers = [*subject.headers, ("ce_id", id_.encode()), ("ce_time", time.encode())]
         yield Record(subject.key, encode(event), _timestamp_ms(ts), headers)
+
+
+def drift_record(drift: Drift) -> Record:
+    """Encode an episode, a window's quality or a request: keyed by model/feature, at its tick."""
+    event = drift.event
+    if isinstance(event, DriftEvent):
+        kind, time = f"drift.{event.status}", event.evaluatedAt
+    elif isinstance(event, QualityEvent):
+        kind, time = "quality", event.knownAt
+    else:
+        kind, time = "retrain.requested", event.requestedAt
+    key = drift.key.encode()
+    headers = _attributes(kind, "drift", key)
+    headers += [("ce_id", event.id.encode()), ("ce_time", time.encode())]
+    return Record(key, msgspec.json.encode(event), _timestamp_ms(drift.tick), headers)
 
 
 def dead_letter_record(letter: DeadLetter, *, record_bytes_max: int) -> Record:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from engine.config.connections import FolderSink
-from engine.events import Alert, DeadLetter
+from engine.events import Alert, DeadLetter, Drift
 from engine.sinks.json_lines import JsonLinesLane
 from engine.sinks.lane import Lane, Usable
 from engine.sinks.score_file import ScoreFileLane
@@ -16,6 +16,10 @@ from engine.sinks.score_file import ScoreFileLane
 def _alert_line(alert: Alert) -> bytes | None:
     # A tombstone is for a topic's compaction only.
     return None if alert.event is None else msgspec.json.encode(alert.event)
+
+
+def _drift_line(drift: Drift) -> bytes:
+    return msgspec.json.encode(drift.event)
 
 
 def _dead_letter_line(letter: DeadLetter) -> bytes:
@@ -36,7 +40,7 @@ class FolderLanes:
 
     _LINES: ClassVar[dict[str, Callable[[Any], bytes | None]]] = {
         "alerts": _alert_line,
-        "drift": msgspec.json.encode,
+        "drift": _drift_line,
         "dead_letters": _dead_letter_line,
     }
 

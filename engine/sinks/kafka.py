@@ -5,7 +5,13 @@ from typing import Any, ClassVar
 
 from engine.config.connections import KafkaSink
 from engine.series.blocks import CheckpointId
-from engine.sinks.encode import Record, alert_record, dead_letter_record, score_records
+from engine.sinks.encode import (
+    Record,
+    alert_record,
+    dead_letter_record,
+    drift_record,
+    score_records,
+)
 from engine.sinks.lane import Lane, Usable
 from engine.sinks.producer import CheckedProducer
 from engine.sinks.topics import topic_name
@@ -16,14 +22,12 @@ LINGER_MS = 5.0
 class KafkaLanes:
     """Makes the lanes that write ``<prefix>.<lane>``; `ensure_topics` makes the topics.
 
-    Nothing speaks of drift yet; its topic is made, so that readers can wait at it.
-
     Parameters
     ----------
     settings : KafkaSink
     """
 
-    lanes: ClassVar[tuple[str, ...]] = ("alerts", "scores", "dead_letters")
+    lanes: ClassVar[tuple[str, ...]] = ("alerts", "scores", "drift", "dead_letters")
 
     def __init__(self, settings: KafkaSink) -> None:
         self._settings = settings
@@ -97,6 +101,7 @@ def _encoder(name: str, record_bytes_max: int) -> Callable[[Any], Iterable[Recor
     encoders: dict[str, Callable[[Any], Iterable[Record]]] = {
         "alerts": lambda alert: (alert_record(alert),),
         "scores": score_records,
+        "drift": lambda drift: (drift_record(drift),),
         "dead_letters": lambda letter: (
             dead_letter_record(letter, record_bytes_max=record_bytes_max),
         ),

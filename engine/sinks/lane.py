@@ -26,7 +26,8 @@ class Lane(Protocol):
         Parameters
         ----------
         items : list
-            `Alert` for alerts, `ScoreBlock` for scores, `DeadLetter` for dead_letters.
+            `Alert` for alerts, `ScoreBlock` for scores, `Drift` for drift, `DeadLetter` for
+            dead_letters.
 
         Raises
         ------

@@ -19,9 +19,20 @@ class ConfluentClient:
         librdkafka's.
     topic, partition, offset : str, int, int
         Where to read.
+    headers : bool
+        Whether to read the records' headers.
     """
 
-    def __init__(self, settings: dict[str, Any], topic: str, partition: int, offset: int) -> None:
+    def __init__(
+        self,
+        settings: dict[str, Any],
+        topic: str,
+        partition: int,
+        offset: int,
+        *,
+        headers: bool = False,
+    ) -> None:
+        self._headers = headers
         self._topic, self._partition = topic, partition
         self._consumer = Consumer(settings)
         self._consumer.assign([Position(topic, partition, offset)])
@@ -44,6 +55,7 @@ class ConfluentClient:
             list(map(Message.key, good)),
             [offset_of(message) for message in good],
             list(map(itemgetter(1), map(Message.timestamp, good))),
+            [message.headers() or () for message in good] if self._headers else None,
         )
         return Fetched(records, at_end, errors)
 

@@ -15,13 +15,16 @@ from confluent_kafka import KafkaError as Code
 from numpy.typing import NDArray
 
 from engine.clock import elapsed_ns
+from engine.codecs.document_codec import DocumentCodec
+from engine.codecs.predictions import PredictionBatch
 from engine.codecs.samples import Codec, read_all
 from engine.config.connections import KafkaSource
 from engine.config.durations import MILLISECOND_NS, SECOND_NS
 from engine.errors import SourceError
 from engine.events import DeadLetter, Reason, native_row
 from engine.series.columns import Columns, Decoded
-from engine.series.pieces import Batch, Progress
+from engine.series.pieces import Progress
+from engine.sources.documents import batch_of, decode_records, document_json, documents_of
 from engine.sources.idle import IdleAdvances
 from engine.sources.intake import Intake, Taken
 from engine.sources.kafka_client import consumer_settings, open_client, start_offset
@@ -126,7 +129,12 @@ class KafkaReader:
         self._offset = int(begin["offset"])
         if "newest" in begin:
             intake.clock.advance_to(begin["newest"] - intake.clock.lateness_ns)
-        self._client = open_client(of.settings, of.partition, self._offset)
+        # What such a codec has learned belongs to a place in the log, as the offset does.
+        self._learning = codec if isinstance(codec, DocumentCodec) else None
+        if self._learning and "codec" in begin:
+            self._learning.restore(begin["codec"])
+        wants_headers = self._learning is not None and self._learning.wants_headers
+        self._client = open_client(of.settings, of.partition, self._offset, headers=wants_headers)
         skew.join(of.number)
         self._report()
 
@@ -148,8 +156,11 @@ class KafkaReader:
             return self._take_decoded(pause_s=0.0)
         if full or old:
             self._decode_held()
-            # A full batch is decoded while the next one is fetched.
-            return Polled() if full else self._take_decoded(pause_s=_POLL_PAUSE_S)
+            # A full batch is decoded while the next one is fetched; not by a codec that learns,
+            # since it would be ahead of the offset at a snapshot.
+            ahead = full and self._learning is None
+            pause_s = 0.0 if full else _POLL_PAUSE_S
+            return Polled() if ahead else self._take_decoded(pause_s=pause_s)
         self._watch_silence(now_ns)
         if advanced or self.epochs.due():
             said = self._said(Taken(Columns.empty()))
@@ -159,7 +170,9 @@ class KafkaReader:
 
     def snapshot(self) -> dict[str, Any]:
         """Close the epoch; an idle partition's next promise is stored here before it is given."""
-        position = {"offset": self._offset, "newest": self.intake.clock.newest}
+        position: dict[str, Any] = {"offset": self._offset, "newest": self.intake.clock.newest}
+        if self._learning is not None and self.epochs.takes_position():
+            position["codec"] = self._learning.state()
         self.epochs.close(position)
         if not self._held and self._decoding is None:
             self.idle.plan(self._offset, self.intake.clock.claim, self._skew)
@@ -230,7 +243,7 @@ class KafkaReader:
             next_offset = advance
         size = int(records.values.length.sum())
         self._telemetry.bytes_in.labels(self.of.settings.topic).inc(size)
-        decoded = self._decoder.submit(self.codec.decode, records.values)
+        decoded = self._decoder.submit(decode_records, self.codec, records)
         self._decoding = _Decoding(records, record_ns(records), decoded, next_offset)
 
     def _take_decoded(self, *, pause_s: float) -> Polled:
@@ -245,7 +258,7 @@ class KafkaReader:
         self._offset = max(self._offset, decoding.next_offset)
         self._report()
         self._count(len(records), decoded, taken)
-        said = self._said(taken)
+        said = self._said(taken, documents_of(decoded))
         said.pause_s = pause_s
         said.dead_letters = self._letters(records, decoded, taken)
         return said
@@ -274,7 +287,7 @@ class KafkaReader:
             holds=not (self.idle.is_idle or empty),
         )
 
-    def _said(self, taken: Taken) -> Polled:
+    def _said(self, taken: Taken, documents: PredictionBatch | None = None) -> Polled:
         progress = Progress(
             partition=self.of.number,
             claim=self.intake.clock.claim,
@@ -283,8 +296,7 @@ class KafkaReader:
             caught_up=self._at_end or self.lag() <= self._batch_rows,
             checkpoint=self.epochs.due(),
         )
-        batch = Batch(progress, taken.columns, taken.definitions, taken.population, taken.place)
-        return Polled(batch=batch)
+        return Polled(batch=batch_of(progress, taken, documents))
 
     def _commit(self, *, now: bool = False) -> None:
         """Tell the broker how far we are, for lag tools only; the state has its own offsets."""
@@ -321,8 +333,13 @@ class KafkaReader:
         ]
         # Refused rows of one message follow each other: it is read again once, not for each.
         read_again, named = -1, {}
+        documents = documents_of(decoded)
         for row, reason, detail in taken.refused:
             message = int(decoded.message[row])
+            if documents is not None:
+                value: bytes | None = document_json(documents, decoded.columns, row)
+                letters.append(self._letter(records, message, reason, detail, row=value))
+                continue
             if message != read_again:
                 again = read_all(self.codec.read, [records.values[message]])
                 read_again = message

@@ -63,8 +63,12 @@ def consumer_settings(settings: KafkaSource) -> dict[str, Any]:
     }
 
 
-def open_client(settings: KafkaSource, partition: int, offset: int) -> RecordClient:
+def open_client(
+    settings: KafkaSource, partition: int, offset: int, *, headers: bool = False
+) -> RecordClient:
     """Read a partition from an offset on, in the fastest way that there is.
+
+    With `headers`, records have theirs.
 
     Raises
     ------
@@ -73,7 +77,9 @@ def open_client(settings: KafkaSource, partition: int, offset: int) -> RecordCli
     """
     functions = library()
     place = consumer_settings(settings), settings.topic, partition, offset
-    return ConfluentClient(*place) if functions is None else NativeClient(functions, *place)
+    if functions is None:
+        return ConfluentClient(*place, headers=headers)
+    return NativeClient(functions, *place, headers=headers)
 
 
 def partitions_of(settings: KafkaSource) -> list[int]:

@@ -21,7 +21,7 @@ from engine.codecs.messages import SEPARATOR, Messages
 from engine.errors import SourceError
 from engine.kernels.foreign import call_foreign, copy_foreign, load_foreign
 from engine.kernels.jit import in_place
-from engine.sources.records import ClientError, Fetched, Records
+from engine.sources.records import ClientError, Fetched, Headers, Records
 
 _POINTER, _TEXT = ctypes.c_void_p, ctypes.c_char_p
 _CONSUMER = 1
@@ -57,6 +57,11 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     ),
     "message_destroy": (None, (_POINTER,)),
     "message_timestamp": (ctypes.c_int64, (_POINTER, _POINTER)),
+    "message_headers": (ctypes.c_int, (_POINTER, _POINTER)),
+    "header_get_all": (
+        ctypes.c_int,
+        (_POINTER, ctypes.c_size_t, _POINTER, _POINTER, _POINTER),
+    ),
     "get_watermark_offsets": (
         ctypes.c_int,
         (_POINTER, _TEXT, ctypes.c_int32, _POINTER, _POINTER),
@@ -147,6 +152,20 @@ def take_over(
         call_foreign(destroy, message, 0)
 
 
+def headers_of(functions: dict[str, Any], message: int) -> Headers:
+    """Read the headers of the record at an address, which stays librdkafka's."""
+    headers = _POINTER()
+    if functions["message_headers"](message, ctypes.byref(headers)):
+        return ()  # there are none
+    found: list[tuple[str, bytes | None]] = []
+    name, value, size = _TEXT(), _POINTER(), ctypes.c_size_t()
+    places = ctypes.byref(name), ctypes.byref(value), ctypes.byref(size)
+    while not functions["header_get_all"](headers, len(found), *places):
+        content = ctypes.string_at(value.value, size.value) if value.value else None
+        found.append(((name.value or b"").decode(errors="replace"), content))
+    return found
+
+
 def _room(length: NDArray[np.int64]) -> Messages:
     """Make room for messages of these lengths."""
     end = np.cumsum(length + 1)
@@ -171,6 +190,8 @@ class NativeClient:
         librdkafka's.
     topic, partition, offset : str, int, int
         Where to read.
+    headers : bool
+        Whether to read the records' headers.
 
     Raises
     ------
@@ -185,8 +206,11 @@ class NativeClient:
         topic: str,
         partition: int,
         offset: int,
+        *,
+        headers: bool = False,
     ) -> None:
         self._call = functions
+        self._reads_headers = headers
         self._open = Lock()  # the heartbeat may ask while the flow ends
         self._topic, self._partition = topic.encode(), partition
         self._client = self._made(settings)
@@ -289,6 +313,9 @@ class NativeClient:
         lengths_of(messages, value_length, key_length, has_key)
         values, keys = _room(value_length), _room(key_length)
         offset, timestamp_ms = np.empty(count, np.int64), np.empty(count, np.int64)
+        headers = None
+        if self._reads_headers:
+            headers = [headers_of(self._call, message) for message in messages.tolist()]
         take_over(
             messages,
             value_length,
@@ -301,4 +328,4 @@ class NativeClient:
             self._kind.ctypes.data,
             _address(self._call["message_destroy"]),
         )
-        return Records(values, keys, has_key, offset, timestamp_ms)
+        return Records(values, keys, has_key, offset, timestamp_ms, headers)

@@ -88,6 +88,11 @@ class Epochs:
         """Checkpoint to announce in the running epoch."""
         return self.plan.due(self.number) if self.plan else None
 
+    def takes_position(self) -> bool:
+        """Whether the position at the close of the running epoch is kept."""
+        plan = self.plan
+        return plan is not None and (self.ending or plan.due(self.number, closing=True) is not None)
+
     def close(self, position: dict[str, Any]) -> None:
         """Note the position if the closing epoch has a checkpoint, and go on to the next."""
         if self.plan is not None:

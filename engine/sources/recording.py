@@ -6,12 +6,15 @@ from typing import Any
 
 import numpy as np
 
+from engine.codecs.predictions import PredictionBatch
 from engine.events import DeadLetter, Reason, native_row
 from engine.series.columns import Columns
 from engine.series.identity import Series
-from engine.series.pieces import Batch, Progress
+from engine.series.pieces import Progress
+from engine.sources.documents import batch_of, document_json
 from engine.sources.feedback_files import FeedbackFile
 from engine.sources.intake import Intake, Taken
+from engine.sources.prediction_files import DocumentFile, DocumentReading
 from engine.sources.reader import Epochs, Polled
 from engine.sources.recording_blocks import Block
 from engine.sources.recording_files import RecordingPartition
@@ -31,7 +34,7 @@ class RecordingReader:
 
     Parameters
     ----------
-    partition : RecordingPartition or FeedbackFile
+    partition : RecordingPartition, FeedbackFile or DocumentFile
     number : int
         Its number in the flow.
     sieve : Sieve
@@ -52,7 +55,7 @@ class RecordingReader:
 
     def __init__(
         self,
-        partition: RecordingPartition | FeedbackFile,
+        partition: RecordingPartition | FeedbackFile | DocumentFile,
         number: int,
         *,
         sieve: Sieve,
@@ -77,7 +80,14 @@ class RecordingReader:
         self._next_row = resume["row"] if resume else 0
         if resume:
             intake.clock.advance_to(resume["newest"] - intake.clock.lateness_ns)
-        self._blocks: Iterator[Block] = partition.blocks(rows, self._next_row)
+        self._learning: DocumentReading | None = None
+        self._learned = b""
+        reading: RecordingPartition | FeedbackFile | DocumentReading
+        if isinstance(partition, DocumentFile):
+            reading = self._learning = partition.reading(resume.get("codec") if resume else None)
+        else:
+            reading = partition
+        self._blocks: Iterator[Block] = reading.blocks(rows, self._next_row)
         self._block: Block | None = None
         self._series: dict[int, Series] = {}
         self._ended = False
@@ -88,7 +98,7 @@ class RecordingReader:
         if self._ended or self._stopping():
             ends = self.epochs.end(self.number, self._skew)
             return Polled(end=ends, pause_s=_END_WAIT_S)
-        self._block = self._block or next(self._blocks, None)
+        self._block = self._block or self._next_block()
         if self._block is None:
             self._ended = True
             self._skew.report(self.number, claim=self.intake.clock.newest, holds=False, ended=True)
@@ -105,19 +115,25 @@ class RecordingReader:
 
     def snapshot(self) -> dict[str, Any]:
         """Close the epoch."""
-        self.epochs.close({"row": self._next_row, "newest": self.intake.clock.newest})
+        position: dict[str, Any] = {"row": self._next_row, "newest": self.intake.clock.newest}
+        if self._learning is not None and self.epochs.takes_position():
+            position["codec"] = self._learned if self._block else self._learning.state()
+        self.epochs.close(position)
         return {"checkpoints": self.epochs.state()}
 
     def close(self) -> None:
         """Nothing is held open."""
 
+    def _next_block(self) -> Block | None:
+        """Read on; a block that waits must not be in what is known where the reading goes on."""
+        if self._learning is not None and self.epochs.plan is not None:
+            self._learned = self._learning.state()
+        return next(self._blocks, None)
+
     def _play(self, block: Block) -> Polled:
-        columns, new_series, dropped = self.sieve.sift(block.columns, block.new_series)
-        block = replace(block, columns=columns, new_series=new_series)
-        for key, count in dropped.items():
-            self._telemetry.rows_dropped.labels(key).inc(count)
-        for series in new_series:
-            self._series[series.fingerprint] = series
+        if block.documents is None:
+            block = self._sifted(block)
+        new_series = block.new_series
         parts = []
         begin = 0
         for position, ts in (*block.advances, (len(block.columns), None)):
@@ -131,7 +147,7 @@ class RecordingReader:
         self._next_row = block.next_row
         self._progress(len(block.columns))
         self._count(block, parts)
-        polled = self._said(joined(parts))
+        polled = self._said(joined(parts), block.documents)
         for taken in parts:
             for row, reason, detail in taken.refused:
                 polled.dead_letters.append(self._row_letter(block, row, reason, detail))
@@ -143,7 +159,15 @@ class RecordingReader:
             polled.dead_letters.append(letter)
         return polled
 
-    def _said(self, taken: Taken) -> Polled:
+    def _sifted(self, block: Block) -> Block:
+        columns, new_series, dropped = self.sieve.sift(block.columns, block.new_series)
+        for key, count in dropped.items():
+            self._telemetry.rows_dropped.labels(key).inc(count)
+        for series in new_series:
+            self._series[series.fingerprint] = series
+        return replace(block, columns=columns, new_series=new_series)
+
+    def _said(self, taken: Taken, documents: PredictionBatch | None = None) -> Polled:
         progress = Progress(
             partition=self.number,
             claim=self.intake.clock.claim,
@@ -151,8 +175,7 @@ class RecordingReader:
             ended=self._ended,
             checkpoint=self.epochs.due(),
         )
-        batch = Batch(progress, taken.columns, taken.definitions, taken.population, taken.place)
-        return Polled(batch=batch)
+        return Polled(batch=batch_of(progress, taken, documents))
 
     def _count(self, block: Block, parts: list[Taken]) -> None:
         self._telemetry.rows_in.labels("recording").inc(len(block.columns))
@@ -163,9 +186,12 @@ class RecordingReader:
             self._telemetry.dead_letters.labels(reject.reason).inc()
 
     def _row_letter(self, block: Block, row: int, reason: Reason, detail: str) -> DeadLetter:
-        series = self._series[int(block.columns.fingerprint[row])]
         ts = int(block.columns.ts[row])
-        value = native_row(series, ts, float(block.columns.value[row]))
+        if block.documents is not None:
+            value = document_json(block.documents, block.columns, row)
+        else:
+            series = self._series[int(block.columns.fingerprint[row])]
+            value = native_row(series, ts, float(block.columns.value[row]))
         return self._letter(int(block.row[row]), reason, detail, value, ts)
 
     def _letter(self, row: int, reason: Reason, detail: str, value: bytes, ts: int) -> DeadLetter:

@@ -9,7 +9,15 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from engine.series.columns import FLAG_FEEDBACK, FLAG_STALE, STALE_NAN_BITS, Columns, Reject
+from engine.codecs.predictions import PredictionBatch
+from engine.series.columns import (
+    FLAG_DOCUMENT,
+    FLAG_FEEDBACK,
+    FLAG_STALE,
+    STALE_NAN_BITS,
+    Columns,
+    Reject,
+)
 from engine.series.identity import Series
 from engine.sources.recording_layout import Layout
 from engine.sources.recording_scan import Frame
@@ -36,6 +44,8 @@ class Block:
     advances : list of (int, int)
         Recorded advances of the watermark: after the first `position` samples of this block,
         to the time in nanoseconds.
+    documents : PredictionBatch or None
+        What the rows are numbers in, where they are no samples.
     """
 
     columns: Columns
@@ -44,6 +54,7 @@ class Block:
     new_series: list[Series]
     rejects: list[Reject]
     advances: list[tuple[int, int]]
+    documents: PredictionBatch | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +122,7 @@ def decode_long(frame: Frame, layout: Layout, index: SeriesIndex) -> Chunk:
     values = _taken(value, at).to_numpy()
     flags = (
         _taken(rows["flags"].cast(pl.UInt8, strict=False).fill_null(0), at).to_numpy()
-        & ~FLAG_FEEDBACK  # rows of a recording are samples
+        & ~(FLAG_FEEDBACK | FLAG_DOCUMENT)  # rows of a recording are samples
         if layout.has_flags
         else stale_flags(values)
     )

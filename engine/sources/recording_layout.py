@@ -93,9 +93,9 @@ def layout_of(sample: pl.DataFrame, options: Options, *, file: str) -> Layout:
     """
     columns = [column for column in sample.columns if column not in set(options.exclude)]
     if "prediction_id" in columns:
-        raise UsageError(f"{file}: holds predictions; only recordings of metrics are read so far")
-    time_column = _time_column(columns, file)
-    unit = _unit(sample[time_column], options.timestamp_unit, file)
+        raise UsageError(f"{file}: holds predictions, not metrics; say `kind: predictions`")
+    time_column = time_column_of(columns, file)
+    unit = time_unit_of(sample[time_column], options.timestamp_unit, file)
     if LONG_COLUMNS.issubset(columns):
         if options.name is not None:
             raise UsageError(f"{file}: the rows carry their metric name; leave out --name")
@@ -122,7 +122,14 @@ def layout_of(sample: pl.DataFrame, options: Options, *, file: str) -> Layout:
     )
 
 
-def _time_column(columns: Sequence[str], file: str) -> str:
+def time_column_of(columns: Sequence[str], file: str) -> str:
+    """Tell which column is the time.
+
+    Raises
+    ------
+    UsageError
+        There is none, or more than one.
+    """
     present = [column for column in TIME_COLUMNS if column in columns]
     if not present:
         found = ", ".join(columns) or "none"
@@ -134,7 +141,14 @@ def _time_column(columns: Sequence[str], file: str) -> str:
     return present[0]
 
 
-def _unit(column: pl.Series, wanted: str, file: str) -> str:
+def time_unit_of(column: pl.Series, wanted: str, file: str) -> str:
+    """Tell the unit of the timestamps, ``""`` where they are dates or text.
+
+    Raises
+    ------
+    UsageError
+        The unit is not plain, or nothing in the column is a timestamp.
+    """
     if wanted != UNIT_AUTO and wanted not in UNITS_NS:
         raise UsageError(
             f"{file}: timestamp unit {wanted!r} is not known; use {', '.join(UNITS_NS)} or "

@@ -101,6 +101,36 @@ def frames(
         raise SourceError(f"{paths[0]}: damaged after row {row}: {_first_line(error)}") from error
 
 
+def line_frames(
+    paths: Sequence[Path], *, start_row: int, rows: int
+) -> Iterator[tuple[int, list[str | None]]]:
+    """Read lines of text; gives the number of the first one with some of them.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+    start_row : int
+        Lines to skip.
+    rows : int
+        About how many to give at once.
+
+    Raises
+    ------
+    SourceError
+        If the file turns out damaged on the way.
+    """
+    lazy = pl.scan_lines(list(paths), glob=False)
+    if start_row:
+        lazy = lazy.slice(start_row)
+    row = start_row
+    try:
+        for batch in lazy.collect_batches(chunk_size=rows, maintain_order=True, lazy=True):
+            yield row, batch["line"].to_list()
+            row += batch.height
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise SourceError(f"{paths[0]}: damaged after row {row}: {_first_line(error)}") from error
+
+
 def _scan(paths: Sequence[Path]) -> pl.LazyFrame:
     if format_of(paths[0]) == "parquet":
         return pl.scan_parquet(list(paths), glob=False)

@@ -7,10 +7,15 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.codecs.cloud_events import Record
 from engine.codecs.interning import WORD_PADDING
 from engine.codecs.messages import Messages
+from engine.config.durations import MILLISECOND_NS
 
 NO_KEY = -1
+
+Headers = Sequence[tuple[str, bytes | None]]
+"""A record's headers in their order; a name may stand twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,8 @@ class Records:
     offset : int64[n]
     timestamp_ms : int64[n]
         Kafka's timestamp; -1, or 0 in formats before Kafka 0.11, where there is none.
+    headers : list of Headers or None
+        Of each record; None where they were not asked for.
     """
 
     values: Messages
@@ -35,6 +42,7 @@ class Records:
     has_key: NDArray[np.bool_]
     offset: NDArray[np.int64]
     timestamp_ms: NDArray[np.int64]
+    headers: list[Headers] | None = None
 
     def __len__(self) -> int:
         return len(self.offset)
@@ -47,11 +55,21 @@ class Records:
             self.has_key[part],
             self.offset[part],
             self.timestamp_ms[part],
+            None if self.headers is None else self.headers[part],
         )
 
     def key(self, row: int) -> bytes | None:
         """Give a record's key."""
         return self.keys[row] if self.has_key[row] else None
+
+    def with_headers(self) -> list[Record]:
+        """Give the records with their headers and timestamps."""
+        stamps = self.timestamp_ms.tolist()
+        headers = self.headers or [()] * len(self)
+        return [
+            Record(value, some, stamp * MILLISECOND_NS if stamp > 0 else None)
+            for value, some, stamp in zip(self.values, headers, stamps, strict=True)
+        ]
 
 
 def records_of(
@@ -59,6 +77,7 @@ def records_of(
     keys: Sequence[bytes | None],
     offsets: Sequence[int],
     timestamps_ms: Sequence[int],
+    headers: list[Headers] | None = None,
 ) -> Records:
     """Put records into columns."""
     return Records(
@@ -67,6 +86,7 @@ def records_of(
         np.fromiter((key is not None for key in keys), np.bool_, len(keys)),
         np.fromiter(offsets, np.int64, len(offsets)),
         np.fromiter(timestamps_ms, np.int64, len(timestamps_ms)),
+        headers,
     )
 
 
@@ -80,6 +100,9 @@ def joined_records(parts: Sequence[Records]) -> Records:
         np.concatenate([part.has_key for part in parts]),
         np.concatenate([part.offset for part in parts]),
         np.concatenate([part.timestamp_ms for part in parts]),
+        None
+        if any(part.headers is None for part in parts)
+        else [headers for part in parts for headers in part.headers or ()],
     )
 
 

@@ -235,7 +235,7 @@ class World:
             reader.snapshot()
 
     def _reader(self, number, snapshot, position, skew):
-        def client(settings, partition, offset):
+        def client(settings, partition, offset, *, headers):
             self._clients.append(LogClient(self.logs[number], offset, self.clock, self.arrived))
             return self._clients[-1]
 

@@ -11,9 +11,29 @@ from hypothesis import strategies as st
 
 from engine import events
 from engine.clock import now_ns
-from engine.events import Alert, AlertEvent, DeadLetter, Reason, RuleReference, ScoreBlock
+from engine.events import (
+    Alert,
+    AlertEvent,
+    DeadLetter,
+    Drift,
+    DriftBudget,
+    DriftCause,
+    DriftEvent,
+    DriftWindow,
+    Reason,
+    RuleReference,
+    ScoreBlock,
+    TriggerEvent,
+    quality_record,
+)
 from engine.series.identity import Series
-from engine.sinks.encode import alert_record, dead_letter_record, rfc3339, score_records
+from engine.sinks.encode import (
+    alert_record,
+    dead_letter_record,
+    drift_record,
+    rfc3339,
+    score_records,
+)
 
 SECOND_NS = 1_000_000_000
 TICK = 1_767_225_600 * SECOND_NS  # 2026-01-01
@@ -122,6 +142,67 @@ def test_scores_are_cloud_events_keyed_by_series():
         assert headers["ce_subject"] == headers["ce_partitionkey"] == record.key
         assert headers["ce_dataschema"] == b"schemas/score.v1.json"
     assert len({dict(record.headers)["ce_id"] for record in records}) == 3
+
+
+AT = "2026-01-01T00:00:00Z"
+WINDOW = DriftWindow(AT, AT, 10, 20)
+
+
+def drift(status):
+    cause = DriftCause(
+        feature="größe", segment="", kind="data", method="psi", score="+Inf", effect=2.0,
+        pValue=1e-300, importance=1.0, share=1.0,
+    )  # fmt: skip
+    event = DriftEvent(
+        id="2" * 32, episode="3" * 32, status=status, seq=0, model="m", version="1", group="drift",
+        severity="warning", openedAt=AT, onsetAt=AT, evaluatedAt=AT, window=WINDOW,
+        budget=DriftBudget(1.0, 1e-5), causes=(cause,), segments=(), reason="because",
+    )  # fmt: skip
+    return Drift("m", "größe", TICK, event)
+
+
+def trigger():
+    event = TriggerEvent(
+        id="4" * 32, action="retrain", model="m", version="1", reason="because", requestedAt=AT
+    )
+    return Drift("m", "größe", TICK, event)
+
+
+def quality():
+    return quality_record(
+        model="m", version="1", segment="", begin_ns=0, end_ns=TICK, revision=1, is_final=True,
+        known_at_ns=TICK, labelled=1, predictions=2, metrics={"accuracy": 0.5},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("said", "kind", "feature"),
+    [
+        (drift("open"), "drift.open", "größe"),
+        (drift("update"), "drift.update", "größe"),
+        (drift("closed"), "drift.closed", "größe"),
+        (quality(), "quality", "(quality)"),
+        (trigger(), "retrain.requested", "größe"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_is_said_of_drift_is_a_cloud_event(said, kind, feature):
+    record = drift_record(said)
+    key = f"m/{feature}".encode()
+    assert (record.key, record.timestamp_ms) == (key, TICK // 1_000_000)
+    value = json.loads(record.value)
+    jsonschema.validate(value, events.json_schemas()["drift"])
+    assert dict(record.headers) == {
+        "ce_specversion": b"1.0",
+        "ce_id": value["id"].encode(),
+        "ce_source": b"/streamgauge",
+        "ce_type": f"io.streamgauge.{kind}.v1".encode(),
+        "ce_subject": key,
+        "ce_partitionkey": key,
+        "ce_time": AT.encode(),
+        "ce_dataschema": b"schemas/drift.v1.json",
+        "content-type": b"application/json",
+    }
 
 
 def test_a_dead_letter_keeps_its_bytes_and_says_where_it_came_from():

@@ -14,7 +14,15 @@ from hypothesis import strategies as st
 
 from engine.config.connections import FolderSink
 from engine.errors import SinkError
-from engine.events import Alert, AlertEvent, DeadLetter, Reason, RuleReference
+from engine.events import (
+    Alert,
+    AlertEvent,
+    DeadLetter,
+    QualityEvent,
+    Reason,
+    RuleReference,
+    quality_record,
+)
 from engine.series.blocks import CheckpointId
 from engine.sinks.folder import FolderLanes
 
@@ -80,6 +88,26 @@ def test_a_dead_letter_is_a_line_whatever_its_bytes(tmp_path):
     assert (binary["value"], binary["encoding"]) == ("/w==", "base64")
     assert (text["source"], text["partition"], text["offset"]) == ("metrics", 3, 17)
     assert (text["reason"], text["detail"]) == ("decode_error", "why")
+
+
+def test_what_is_said_of_drift_is_a_line(tmp_path):
+    said = [
+        quality_record(
+            model="m", version="1", segment="a\nb", begin_ns=0, end_ns=9, revision=revision,
+            is_final=False, known_at_ns=9, labelled=1, predictions=2, metrics={"f1": 0.5},
+        )
+        for revision in (1, 2)
+    ]  # fmt: skip
+    drift = lane(tmp_path, "drift")
+    drift.write(said)
+    drift.close()
+
+    lines = (tmp_path / "drift.jsonl").read_bytes().splitlines()
+
+    assert [json.loads(line)["type"] for line in lines] == ["quality", "quality"]
+    assert [msgspec.json.decode(line, type=QualityEvent) for line in lines] == [
+        record.event for record in said
+    ]
 
 
 @pytest.mark.parametrize("name", ["alerts", "drift", "dead_letters"])

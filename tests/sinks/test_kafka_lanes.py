@@ -127,9 +127,13 @@ def test_waiting_for_deliveries_has_an_end(monkeypatch):
     checked._producer.purge()
 
 
-def test_drift_has_no_lane_yet():
+def test_every_output_with_a_lane_has_a_topic_and_an_encoder():
+    for name in KafkaLanes.lanes:
+        assert name in CLEANUP
+        lane(NOBODY, name).close()
     with pytest.raises(KeyError):
-        lane(NOBODY, "drift")
+        lane(NOBODY, "status")
+    assert CLEANUP["drift"] == {"delete"}
 
 
 def test_a_record_that_the_client_refuses_is_an_error(mock_cluster):

@@ -10,6 +10,9 @@ from engine.sources.records import joined_records, records_of
 ROW = st.tuples(st.none() | st.binary(max_size=5), st.none() | st.binary(max_size=5))
 
 
+HEADERS = st.lists(st.tuples(st.sampled_from("ab"), st.none() | st.binary(max_size=3)), max_size=2)
+
+
 def plain(records):
     return [
         (records.values[row], records.key(row), records.offset[row], records.timestamp_ms[row])
@@ -28,3 +31,23 @@ def test_cuts_and_joins_change_nothing(rows, cuts):
     parts = [records.take(slice(a, b)) for a, b in pairwise(at)]
     assert plain(joined_records(parts)) == expected
     assert plain(joined_records(parts).take(slice(1, None))) == expected[1:]
+
+
+@given(st.lists(HEADERS, min_size=2), st.data())
+def test_headers_stay_with_their_records(headers, data):
+    values = [b"%d" % number for number in range(len(headers))]
+    stamps = [-1, *range(1, len(headers))]
+    records = records_of(values, values, range(len(values)), stamps, headers)
+    cut = data.draw(st.integers(1, len(headers) - 1))
+    again = joined_records([records.take(slice(0, cut)), records.take(slice(cut, None))])
+    found = again.with_headers()
+    assert [(record.payload, record.headers) for record in found] == list(
+        zip(values, headers, strict=True)
+    )
+    assert [record.ts for record in found] == [None, *(n * 10**6 for n in stamps[1:])]
+
+
+def test_records_without_headers_have_none():
+    records = records_of([b"a"], [None], [0], [1])
+    assert records.with_headers() == [(b"a", (), 10**6)]
+    assert joined_records([records, records]).headers is None

@@ -26,10 +26,17 @@ ROWS = [
 ]
 
 
-def native(*place):
+HEADERS = [
+    [("ce_id", b"1"), ("ce_id", b""), ("none", None), ("bytes", b"\0\xff")],
+    [],
+    [("long", b"x" * 3000)],
+]
+
+
+def native(*place, **options):
     functions = library()
     assert functions is not None, "confluent-kafka's wheel for this platform has librdkafka inside"
-    return NativeClient(functions, *place)
+    return NativeClient(functions, *place, **options)
 
 
 CLIENTS = pytest.mark.parametrize("client_of", [native, ConfluentClient])
@@ -72,6 +79,25 @@ def test_all_of_a_record_comes_through(client_of, count, topic):
     assert records.offset.tolist() == list(range(len(ROWS)))
     assert records.timestamp_ms.tolist() == [1_000_000 + number for number in range(len(ROWS))]
     assert client.high() == len(ROWS)
+    client.close()
+
+
+@CLIENTS
+@pytest.mark.parametrize("count", [2, 100])
+def test_headers_come_through_where_they_are_asked_for(client_of, count, mock_cluster):
+    producer = Producer({"bootstrap.servers": mock_cluster})
+    for headers in HEADERS:
+        producer.produce("h", b"value", headers=headers or None, partition=0)
+    assert producer.flush(30) == 0
+    settings = consumer_settings(KafkaSource(brokers=mock_cluster, topic="h"))
+    client = client_of(settings, "h", 0, 0, headers=True)
+    records, errors = read_to_end(client, count)
+    assert errors == []
+    assert [list(headers) for headers in records.headers] == HEADERS
+    assert list(records.values) == [b"value"] * len(HEADERS)
+    client.close()
+    client = client_of(settings, "h", 0, 0)
+    assert read_to_end(client, count)[0].headers is None
     client.close()
 
 

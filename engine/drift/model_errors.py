@@ -1,0 +1,140 @@
+"""Whether a version's errors have become larger than they were at first, window by window.
+
+A sequential detector tells sooner that they have; this tells for how long it goes on. Windows are
+of the time at which labels came to be known, so none has to wait for labels.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special  # type: ignore[import-untyped]
+
+from engine.drift.budget import Budget
+from engine.drift.episode_findings import Finding
+from engine.drift.model_quality import QualityKind
+from engine.drift.model_segments import ALL
+from engine.drift.significance import share_p_value
+
+BASELINE_ROWS = 1000
+"""Errors that later ones are compared with: the first ones that became known."""
+
+_COUNT, _SUM, _SQUARES = range(3)
+
+
+class ErrorWindows:
+    """Errors of one version, by one evaluator.
+
+    Parameters
+    ----------
+    feature : str
+        What findings call it: ``error``, or the evaluator.
+    slide_ns : int
+        Length of a window.
+    rows_min : int
+    budget : Budget
+    effect_min : float
+        The least rise of a share of errors that counts.
+    """
+
+    def __init__(
+        self, feature: str, slide_ns: int, rows_min: int, budget: Budget, effect_min: float
+    ) -> None:
+        self._feature = feature
+        self._slide_ns = slide_ns
+        self._rows_min = rows_min
+        self._budget = budget
+        self._effect_min = effect_min
+        self._baseline = np.zeros(3)
+        self._window = np.zeros(3)
+        self._is_share = True
+        self._end_ns: int | None = None
+
+    def add(self, tick_ns: int, values: NDArray[np.float64], kind: QualityKind) -> None:
+        """Take finite errors that became known at a tick, in their order."""
+        self._is_share = kind in ("binary", "classes")
+        room = int(max(0, BASELINE_ROWS - self._baseline[_COUNT]))
+        _count(self._baseline, values[:room])
+        rest = values[room:]
+        if len(rest) and self._end_ns is None:
+            self._end_ns = -(-tick_ns // self._slide_ns) * self._slide_ns
+        _count(self._window, rest)
+
+    def next_end_ns(self) -> int | None:
+        """When the open window ends; None without one."""
+        return self._end_ns
+
+    def advance_to(self, tick_ns: int) -> list[Finding]:
+        """Give what the window says that is over, if one is and has enough errors."""
+        if self._end_ns is None or tick_ns < self._end_ns:
+            return []
+        window, end_ns = self._window, self._end_ns
+        self._window, self._end_ns = np.zeros(3), None
+        if min(window[_COUNT], self._baseline[_COUNT]) < self._rows_min:
+            return []
+        chance, rise = self._compared(window)
+        alpha = self._budget.alpha(1, self._slide_ns)
+        means = [part[_SUM] / part[_COUNT] for part in (self._baseline, window)]
+        return [
+            Finding(
+                kind="quality",
+                segment=ALL,
+                feature=self._feature,
+                method="error_rate" if self._is_share else "mean_error",
+                score=rise,
+                p_value=chance,
+                alpha=alpha,
+                significant=chance <= alpha and rise >= self._effect_min,
+                score_min=self._effect_min,
+                window_begin_ns=end_ns - self._slide_ns,
+                window_end_ns=end_ns,
+                rows=int(window[_COUNT]),
+                reference_rows=int(self._baseline[_COUNT]),
+                direction=f"errors {'up' if rise > 0 else 'down'} from {means[0]:.3g} "
+                f"to {means[1]:.3g}",
+            )
+        ]
+
+    def state(self) -> dict[str, Any]:
+        """Give all of it as plain values."""
+        return {
+            "baseline": self._baseline.tolist(),
+            "window": self._window.tolist(),
+            "is_share": self._is_share,
+            "end_ns": self._end_ns,
+        }
+
+    def restore(self, plain: Mapping[str, Any]) -> None:
+        """Take over what `state` gave."""
+        self._baseline = np.array(plain["baseline"])
+        self._window = np.array(plain["window"])
+        self._is_share, self._end_ns = plain["is_share"], plain["end_ns"]
+
+    def _compared(self, window: NDArray[np.float64]) -> tuple[float, float]:
+        """Give the one-sided p-value of larger errors, and by how much they are larger.
+
+        A share's rise is as it is, a mean's in standard deviations of the first errors.
+        """
+        means = [part[_SUM] / part[_COUNT] for part in (self._baseline, window)]
+        rise = float(means[1] - means[0])
+        if self._is_share:
+            both = share_p_value(
+                *(int(window[_SUM]), int(window[_COUNT])),
+                *(int(self._baseline[_SUM]), int(self._baseline[_COUNT])),
+            )
+            return (both / 2 if rise > 0 else 1.0), rise
+        spreads = [
+            max(0.0, part[_SQUARES] / part[_COUNT] - (part[_SUM] / part[_COUNT]) ** 2)
+            for part in (self._baseline, window)
+        ]
+        variance = spreads[0] / self._baseline[_COUNT] + spreads[1] / window[_COUNT]
+        if not variance > 0:
+            return (0.0 if rise > 0 else 1.0), math.copysign(math.inf, rise) if rise else 0.0
+        deviation = math.sqrt(spreads[0]) or math.sqrt(spreads[1])
+        return float(special.ndtr(-rise / math.sqrt(variance))), rise / deviation
+
+
+def _count(into: NDArray[np.float64], values: NDArray[np.float64]) -> None:
+    into += (len(values), math.fsum(values), math.fsum(values * values))

@@ -1,0 +1,293 @@
+"""A model, watched: rows go in as they come, and ticks say what is to be said of it.
+
+A tick takes all rows up to it and none after, in event-time order, so that what it says depends on
+the logs alone. Ticks at which nothing can have changed are passed over.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from numpy.typing import NDArray
+
+from engine.codecs.predictions import OTHER, LabelTable, PredictionTable
+from engine.config.durations import HOUR_NS, SECOND_NS
+from engine.config.models import ModelConfig
+from engine.drift.concept_gap import concept_gap
+from engine.drift.episode_findings import Finding
+from engine.drift.importance import Importance, ImportanceState
+from engine.drift.label_rows import Labels
+from engine.drift.llm_counters import LlmCounters
+from engine.drift.model_gauges import ModelGauges
+from engine.drift.model_quality import ModelQuality, QualityKind, kind_of
+from engine.drift.model_reference import ModelReference
+from engine.drift.model_segments import Segments
+from engine.drift.panes import Arrays, part
+from engine.drift.version_monitor import Budgets, VersionMonitor
+from engine.drift.version_rows import LabelRows, VersionRows, WaitingTables
+from engine.drift.version_windows import ClosedWindow
+from engine.drift.vocabulary import Vocabulary
+from engine.drift.waiting_state import state_of, tables_of
+from engine.drift.window_comparison import Comparison
+from engine.events import DeadLetter, Drift
+from engine.series.columns import Columns
+from engine.series.identity import Series
+
+CATEGORIES_MAX = 1000
+"""Categories of a feature with codes of their own."""
+
+
+@dataclass(slots=True)
+class ModelOutput:
+    """What a model says between two watermarks.
+
+    Attributes
+    ----------
+    columns : list of Columns
+        Samples of the model's series, by tick.
+    series : list of Series
+        Those that are new in this run.
+    records : list of Drift
+    letters : list of DeadLetter
+    """
+
+    columns: list[Columns] = field(default_factory=list)
+    series: list[Series] = field(default_factory=list)
+    records: list[Drift] = field(default_factory=list)
+    letters: list[DeadLetter] = field(default_factory=list)
+
+
+class ModelMonitor:
+    """All that is watched of one model.
+
+    Parameters
+    ----------
+    config : ModelConfig
+    folder : Path
+        For what is spilled to disk; no other model may use it.
+    reference : ModelReference or None
+        The reference file, as it was read at the start.
+    versions_max : int
+        Versions that are watched; predictions of further ones count as version ``(other)``.
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        folder: Path,
+        reference: ModelReference | None = None,
+        versions_max: int = 20,
+    ) -> None:
+        self.config = config
+        self._folder = folder
+        self._reference = reference
+        self._versions_max = versions_max
+        self._vocabulary = Vocabulary(CATEGORIES_MAX)
+        self._waiting = WaitingTables(self._vocabulary)
+        self._segments = Segments(config.segments, config.segments_max)
+        self._importance = Importance(config.importance or None)
+        self._versions: dict[str, VersionMonitor] = {}
+        self._quality: dict[str, ModelQuality] = {}
+        self._kind: QualityKind | None = None
+        # Labels that are there before the first prediction says what it is.
+        self._early: list[LabelRows] = []
+        window_ns = config.window.ns or HOUR_NS
+        self._gauges = ModelGauges(config.model, max(HOUR_NS, 2 * window_ns))
+        self._counters = LlmCounters() if config.llm is not None else None
+        self._tick_ns: int | None = None
+        if reference is not None:
+            reference.teach(self._vocabulary)
+
+    @property
+    def rows_waiting(self) -> int:
+        """Rows after the last tick."""
+        return len(self._waiting)
+
+    def add(self, tables: Sequence[PredictionTable], labels: Sequence[LabelTable]) -> None:
+        """Let predictions and labels wait for their tick."""
+        for table in tables:
+            self._waiting.add_predictions(table)
+        for late in labels:
+            self._waiting.add_labels(late)
+
+    def advance_to(self, watermark_ns: int) -> ModelOutput:
+        """Handle the ticks up to a watermark; there must be no rows left that come before it."""
+        output = ModelOutput()
+        while (tick := self._next_tick()) is not None and tick <= watermark_ns:
+            self._handle(tick, output)
+        return output
+
+    def state(self) -> tuple[Arrays, dict[str, Any]]:
+        """Give copies of the arrays, and plain values."""
+        arrays: Arrays = {}
+        plain: dict[str, Any] = {
+            "tick_ns": self._tick_ns,
+            "kind": self._kind,
+            "vocabulary": self._vocabulary.state(),
+            "segments": self._segments.state(),
+            "gauges": self._gauges.state(),
+            "importance": msgspec.to_builtins(self._importance.snapshot()),
+            "early": _early_state(self._early, arrays),
+            "waiting": state_of(self._waiting.tables(), arrays, "waiting"),
+            "versions": {},
+            "quality": {},
+        }
+        for number, (version, monitor) in enumerate(self._versions.items()):
+            plain["versions"][version] = monitor.state(arrays, f"v{number}")
+        for number, (evaluator, quality) in enumerate(self._quality.items()):
+            own, plain["quality"][evaluator] = quality.state()
+            arrays |= {f"q{number}|{name}": array for name, array in own.items()}
+        if self._counters is not None:
+            own, plain["counters"] = self._counters.snapshot()
+            arrays |= {f"llm|{name}": array for name, array in own.items()}
+        return arrays, plain
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]], plain: Mapping[str, Any]) -> None:
+        """Take over what `state` gave, before anything was added."""
+        self._tick_ns, self._kind = plain["tick_ns"], plain["kind"]
+        self._vocabulary.restore(plain["vocabulary"])
+        self._segments.restore(plain["segments"])
+        self._gauges.restore(plain["gauges"])
+        self._importance.restore(msgspec.convert(plain["importance"], ImportanceState))
+        self.add(*tables_of(plain["waiting"], arrays, "waiting"))
+        self._early = [
+            LabelRows(evaluator, Labels._make(arrays[f"early{n}|{f}"] for f in Labels._fields))
+            for n, evaluator in enumerate(plain["early"])
+        ]
+        for number, (version, own) in enumerate(plain["versions"].items()):
+            self._versions[version] = monitor = self._made(version)
+            monitor.restore(part(arrays, f"v{number}"), own, self._kind)
+        if self._kind is not None:
+            self._begin_quality(self._kind)
+        for number, (evaluator, own) in enumerate(plain["quality"].items()):
+            if evaluator in self._quality:
+                self._quality[evaluator].restore(part(arrays, f"q{number}"), own)
+        if self._counters is not None and "counters" in plain:
+            self._counters.restore(part(arrays, "llm"), plain["counters"])
+
+    def _next_tick(self) -> int | None:
+        """The next tick at which anything can happen."""
+        interval_ns = self.config.interval_ns
+        times = [self._waiting.first_ns()]
+        times += [monitor.next_event_ns() for monitor in self._versions.values()]
+        times += [quality.monitor.next_event_ns() for quality in self._quality.values()]
+        if self._tick_ns is not None:
+            again_ns = self._tick_ns + interval_ns
+            if self._gauges.is_due(again_ns):
+                times.append(again_ns)
+        first = min((time for time in times if time is not None), default=None)
+        if first is None:
+            return None
+        tick = -(-first // interval_ns) * interval_ns
+        return tick if self._tick_ns is None else max(tick, self._tick_ns + interval_ns)
+
+    def _handle(self, tick_ns: int, output: ModelOutput) -> None:
+        predictions, labels = self._waiting.take_through(tick_ns)
+        for rows in predictions:
+            output.records += self._take(rows, tick_ns)
+        self._take_labels(labels)
+        self._advance_quality(tick_ns, bool(predictions or labels), output)
+        more: dict[str, list[Finding]] = {}
+        if tick_ns % self.config.quality.slide_ns == 0 and "" in self._quality:
+            more = concept_gap(
+                self._quality[""], tick_ns, Budgets.of(self.config.false_alarms_per_week).quality
+            )
+        for version, monitor in self._versions.items():
+            hear = self._hearing(version)
+            output.records += monitor.advance_to(tick_ns, hear, more.get(version, ()))
+            self._gauges.put_episodes(version, monitor.open_episodes)
+        since_ns = tick_ns - (self._tick_ns or tick_ns - self.config.interval_ns)
+        self._gauges.put_rates(predictions, tick_ns, since_ns / SECOND_NS)
+        if self._counters is not None:
+            self._gauges.put_series(*self._counters.series(self._llm_labels))
+        self._tick_ns = tick_ns
+        if self._gauges.is_due(tick_ns):
+            columns, new = self._gauges.sample(tick_ns)
+            output.columns.append(columns)
+            output.series += new
+
+    def _take(self, rows: VersionRows, tick_ns: int) -> list[Drift]:
+        if rows.version not in self._versions and len(self._versions) >= self._versions_max:
+            rows = rows.renamed(OTHER)
+        version = rows.version
+        if version not in self._versions:
+            self._versions[version] = self._made(version)
+            self._begin_reference(self._versions[version])
+        segment = self._segments.numbers_of(rows)
+        if self._kind is None and self.config.quality.kind != "none":
+            kind = self.config.quality.kind
+            self._kind = kind_of(rows) if kind == "auto" else kind
+            if self._kind is not None:
+                self._begin_quality(self._kind)
+        for quality in self._quality.values():
+            quality.add(rows, segment)
+        if self._counters is not None:
+            self._counters.add(version, segment, rows.features)
+        return self._versions[version].take(rows, segment, tick_ns, self._hearing(version))
+
+    def _take_labels(self, labels: Sequence[LabelRows]) -> None:
+        for late in labels:
+            if late.evaluator in self._quality:
+                self._quality[late.evaluator].add_labels(late.labels)
+            elif self._kind is None:
+                self._early.append(late)
+
+    def _advance_quality(self, tick_ns: int, has_rows: bool, output: ModelOutput) -> None:
+        for evaluator, quality in self._quality.items():
+            due_ns = quality.monitor.next_event_ns()
+            moves = tick_ns % self.config.quality.slide_ns == 0
+            if not (has_rows or moves or (due_ns is not None and due_ns <= tick_ns)):
+                continue
+            news = quality.advance_to(tick_ns)
+            output.letters += news.letters
+            output.records += self._gauges.put_quality(quality, news)
+            for version, errors in news.errors.items():
+                if version in self._versions:
+                    self._versions[version].take_errors(evaluator, errors, quality.kind, tick_ns)
+
+    def _hearing(self, version: str) -> Callable[[ClosedWindow], None]:
+        return lambda window: self._gauges.put_window(version, window)
+
+    def _made(self, version: str) -> VersionMonitor:
+        comparison = Comparison(self.config, self._vocabulary.names)
+        return VersionMonitor(self.config, version, comparison, self._segments, self._importance)
+
+    def _begin_reference(self, monitor: VersionMonitor) -> None:
+        if self._reference is not None:
+            found = self._reference.of(monitor.version, self._vocabulary)
+            if found is not None:
+                segment = self._segments.numbers_of(found)
+                monitor.windows.take_reference(found.columns(), segment, found.content_keys())
+
+    def _begin_quality(self, kind: QualityKind) -> None:
+        evaluators = self.config.llm.evaluators if self.config.llm is not None else ()
+        names = evaluators or ("",)
+        for number, evaluator in enumerate(names):
+            estimator = None
+            if not evaluator and self._reference is not None:
+                estimator = self._reference.estimator
+            self._quality[evaluator] = ModelQuality(
+                self.config,
+                evaluator,
+                "regression" if evaluator else kind,
+                self._folder / f"join-{number}",
+                self._segments,
+                estimator,
+            )
+        early, self._early = self._early, []
+        for late in early:
+            if late.evaluator in self._quality:
+                self._quality[late.evaluator].add_labels(late.labels)
+
+    def _llm_labels(self, version: str, segment: int) -> dict[str, str]:
+        places = self._segments.places
+        name = places[segment][1] if 0 <= segment < len(places) else OTHER
+        return {"model": self.config.model, "version": version, "segment": name}
+
+
+def _early_state(early: Sequence[LabelRows], arrays: Arrays) -> list[str]:
+    for number, late in enumerate(early):
+        arrays |= {f"early{number}|{name}": a for name, a in late.labels._asdict().items()}
+    return [late.evaluator for late in early]

@@ -1,0 +1,100 @@
+"""Segments of a model's predictions: combinations of the values of some tags, by version."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.codecs.predictions import OTHER, Column, Kind
+from engine.drift.version_rows import VersionRows
+
+ALL = ""
+"""Name of the segment that holds all rows of a version."""
+
+Place = tuple[str, str]
+"""A version and the name of a segment."""
+
+
+class Segments:
+    """Numbers of segments, in the order in which event time met them.
+
+    A segment's name is ``region=EU,env=prod``: the configured tags in their order, those that a row
+    lacks left out. Rows of a model without configured tags are all in the segment `ALL`.
+
+    Parameters
+    ----------
+    tags : tuple of str
+        Tags, or categorical features, whose values make segments.
+    segments_max : int
+        Of a version; rows of further ones are in segment ``(other)``.
+    """
+
+    def __init__(self, tags: tuple[str, ...], segments_max: int) -> None:
+        self._tags = tags
+        self._max = segments_max
+        self._numbers: dict[Place, int] = {}
+        self._places: list[Place] = []
+        self._counts: dict[str, int] = {}
+
+    @property
+    def places(self) -> list[Place]:
+        """Version and segment by number."""
+        return self._places
+
+    def numbers_of(self, rows: VersionRows) -> NDArray[np.int32]:
+        """Give the segment of each row, int32[n]."""
+        combined = np.zeros(len(rows), np.int64)
+        columns = []
+        for name in self._tags:
+            column = rows.tags.get(name) or rows.features.get(name)
+            if column is None or column.kind not in (Kind.CATEGORICAL, Kind.BOOLEAN):
+                continue
+            columns.append((name, column))
+            _, codes = np.unique(column.values, return_inverse=True)
+            _, combined = np.unique(
+                combined * (int(codes.max(initial=0)) + 1) + codes, return_inverse=True
+            )
+        _, first, which = np.unique(combined, return_index=True, return_inverse=True)
+        number = np.empty(len(first), np.int32)
+        for place in np.argsort(first).tolist():
+            number[place] = self._number(rows.version, _name(columns, int(first[place])))
+        return number[which]
+
+    def of_version(self, version: str) -> list[int]:
+        """Numbers of a version's segments."""
+        return [number for number, place in enumerate(self._places) if place[0] == version]
+
+    def state(self) -> list[Place]:
+        """Give all of it as plain values."""
+        return list(self._places)
+
+    def restore(self, state: list[tuple[str, str]]) -> None:
+        """Take over what `state` gave."""
+        for version, segment in state:
+            self._add((version, segment))
+
+    def _number(self, version: str, segment: str) -> int:
+        place = version, segment
+        if place not in self._numbers and self._counts.get(version, 0) >= self._max:
+            place = version, OTHER
+        return self._numbers[place] if place in self._numbers else self._add(place)
+
+    def _add(self, place: Place) -> int:
+        number = self._numbers[place] = len(self._places)
+        self._places.append(place)
+        self._counts[place[0]] = self._counts.get(place[0], 0) + 1
+        return number
+
+
+def _name(columns: list[tuple[str, Column]], row: int) -> str:
+    parts: Mapping[str, Any] = {
+        name: _value(column, int(column.values[row])) for name, column in columns
+    }
+    return ",".join(f"{name}={value}" for name, value in parts.items() if value is not None)
+
+
+def _value(column: Column, code: int) -> str | None:
+    if code < 0:
+        return None
+    return column.names[code] if column.kind is Kind.CATEGORICAL else str(bool(code)).lower()

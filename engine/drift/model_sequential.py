@@ -1,0 +1,194 @@
+"""Detectors that watch a version's values one by one, within the model's budget of false alarms."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.config.durations import DAY_NS
+from engine.config.models import ERROR, ModelConfig, SequentialConfig
+from engine.drift.budget import Budget
+from engine.drift.episode_findings import Finding
+from engine.drift.model_quality import QualityKind
+from engine.drift.model_segments import ALL
+from engine.drift.panes import Arrays, part
+from engine.drift.run_length import FALSE_ALARM_EVENTS_MIN
+from engine.drift.sequential import NOT_ESTIMATED, SequentialDetector
+from engine.drift.sequential_names import sequential_detector
+
+RATE_ROWS = 1000
+"""Rows of a version from which its events per week are told."""
+
+TIMES_KEPT = 1 << 14
+"""Times of the last values, to date onsets by; an older onset is the oldest of them."""
+
+_WEEK_NS = 7 * DAY_NS
+_BUDGETED = ("rate", "level", "spread")
+_EVENTS_MAX = 1e9
+
+
+class _Watched:
+    """One detector, and the times of the last values that it saw."""
+
+    def __init__(self, entry: SequentialConfig, detector: SequentialDetector) -> None:
+        self.entry = entry
+        self.detector = detector
+        self.seen = 0
+        self.times = np.empty(0, np.int64)
+
+    def watch(self, ts: NDArray[np.int64], values: NDArray[np.float64]) -> list[tuple[int, int]]:
+        """Give (time, onset or 0) of the alarms that values raise."""
+        self.times = np.concatenate([self.times, ts])
+        first = self.seen + len(ts) - len(self.times)
+        self.seen += len(ts)
+        alarms = self.detector.update(values)
+        found = []
+        for row, onset in zip(alarms.rows.tolist(), alarms.onsets.tolist(), strict=True):
+            onset_ns = 0
+            if onset != NOT_ESTIMATED:
+                onset_ns = int(self.times[max(0, onset - first)])
+            found.append((int(self.times[row - first]), onset_ns))
+        self.times = self.times[-TIMES_KEPT:]
+        return found
+
+
+class VersionSequences:
+    """The sequential detectors of one version.
+
+    They begin when it is known how many events a week has, since what the budget asks for is an
+    expected number of events between false alarms.
+
+    Parameters
+    ----------
+    config : ModelConfig
+    budget : Budget
+    kind : str or None
+        What the model's predictions are, once known.
+    """
+
+    def __init__(self, config: ModelConfig, budget: Budget) -> None:
+        self._config = config
+        self._budget = budget
+        self._watched: list[_Watched] = []
+        self._first_ns: int | None = None
+        self._rows = 0
+        self.events_per_week: float | None = None
+
+    def count(self, ts: NDArray[np.int64]) -> None:
+        """Count rows in event-time order, until the rate of events is known."""
+        if self.events_per_week is not None or not len(ts):
+            return
+        if self._first_ns is None:
+            self._first_ns = int(ts[0])
+        needed = RATE_ROWS - self._rows
+        self._rows += len(ts)
+        if needed <= len(ts):
+            span_ns = max(1, int(ts[needed - 1]) - self._first_ns)
+            self.events_per_week = RATE_ROWS * _WEEK_NS / span_ns
+
+    def watch(
+        self,
+        name: str,
+        ts: NDArray[np.int64],
+        values: NDArray[np.float64],
+        kind: QualityKind | None = None,
+    ) -> list[Finding]:
+        """Let the detectors on a feature, or on `ERROR`, see values; non-finite ones are left out.
+
+        Parameters
+        ----------
+        name : str
+        ts : int64[n]
+        values : float64[n]
+        kind : str or None
+            Of the model's predictions, for its errors.
+        """
+        if self.events_per_week is None or not any(
+            entry.on == name for entry in self._config.sequential
+        ):
+            return []
+        if not self._watched:
+            self._watched = [
+                _Watched(entry, self._made(entry, kind)) for entry in self._config.sequential
+            ]
+        finite = np.isfinite(values)
+        found = []
+        for item in self._watched:
+            if item.entry.on == name and finite.any():
+                alarms = item.watch(ts[finite], values[finite])
+                found += [_finding(item.entry, *alarm) for alarm in alarms]
+        return found
+
+    def wants(self, name: str) -> bool:
+        """Whether any detector watches this."""
+        return any(entry.on == name for entry in self._config.sequential)
+
+    def state(self, arrays: Arrays, prefix: str) -> dict[str, Any]:
+        """Put copies of the arrays into `arrays`, and give the plain values."""
+        for number, item in enumerate(self._watched):
+            own = {**item.detector.snapshot(), "times": item.times}
+            arrays |= {f"{prefix}|{number}|{name}": array.copy() for name, array in own.items()}
+        return {
+            "first_ns": self._first_ns,
+            "rows": self._rows,
+            "events_per_week": self.events_per_week,
+            "seen": [item.seen for item in self._watched],
+        }
+
+    def restore(
+        self,
+        arrays: Mapping[str, NDArray[Any]],
+        plain: Mapping[str, Any],
+        kind: QualityKind | None,
+    ) -> None:
+        """Take over what `state` gave, with the prefix taken off."""
+        self._first_ns, self._rows = plain["first_ns"], plain["rows"]
+        self.events_per_week = plain["events_per_week"]
+        if len(plain["seen"]) != len(self._config.sequential):
+            return  # other detectors than before begin anew
+        for number, (entry, seen) in enumerate(
+            zip(self._config.sequential, plain["seen"], strict=True)
+        ):
+            item = _Watched(entry, self._made(entry, kind))
+            own = part(arrays, str(number))
+            item.times, item.seen = own.pop("times"), seen
+            try:
+                item.detector.restore(own)
+            except ValueError:
+                item.seen, item.times = 0, item.times[:0]
+            self._watched.append(item)
+
+    def _made(self, entry: SequentialConfig, kind: QualityKind | None) -> SequentialDetector:
+        name, params = entry.use, dict(entry.params)
+        if entry.on == ERROR and name == "rate" and kind == "regression":
+            name = "level"  # errors of numbers are no rate
+        if name in _BUDGETED and "false_alarm_events" not in params:
+            events = self._budget.run_length(
+                len(self._config.sequential), self.events_per_week or 0.0
+            )
+            params["false_alarm_events"] = min(max(events, FALSE_ALARM_EVENTS_MIN), _EVENTS_MAX)
+        if entry.on == ERROR and name in _BUDGETED:
+            params.setdefault("direction", "rise")
+        return sequential_detector(name, **params)
+
+
+def _finding(entry: SequentialConfig, ts: int, onset_ns: int) -> Finding:
+    """An alarm as a finding; what is watched is past that time."""
+    return Finding(
+        kind="quality" if entry.on == ERROR else "sequential",
+        segment=ALL,
+        feature=entry.on,
+        method=entry.use,
+        score=float("nan"),
+        p_value=float("nan"),
+        alpha=0.0,
+        significant=True,
+        score_min=0.0,
+        window_begin_ns=onset_ns or ts,
+        window_end_ns=ts,
+        rows=0,
+        reference_rows=0,
+        onset_ns=onset_ns or None,
+        direction="errors have become more" if entry.on == ERROR else "values have changed",
+    )

@@ -1,0 +1,249 @@
+"""One version of a model: its windows, detectors and errors, and the episodes that follow."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.config.models import ERROR, ModelConfig
+from engine.drift.budget import Budget
+from engine.drift.episode_findings import Finding
+from engine.drift.episode_state import EpisodesState
+from engine.drift.episodes import EpisodeParams, Episodes
+from engine.drift.findings import PREDICTION, SCORE, FeatureDrift, Statistic
+from engine.drift.importance import Importance
+from engine.drift.model_errors import ErrorWindows
+from engine.drift.model_quality import Errors, QualityKind
+from engine.drift.model_segments import Segments
+from engine.drift.model_sequential import VersionSequences
+from engine.drift.panes import Arrays, part
+from engine.drift.version_rows import VersionRows, as_floats
+from engine.drift.version_windows import ClosedWindow, VersionWindows
+from engine.drift.window_comparison import Comparison
+from engine.events import Drift
+
+WINDOWS, SEQUENTIAL, QUALITY = 0.5, 0.25, 0.25
+"""Parts of the model's budget of false alarms."""
+
+SHARE_MIN = 0.01
+"""The least change of a share of missing or unseen values that opens an episode."""
+
+_DATA_QUALITY = frozenset({"missing", "unseen", "out_of_range"})
+_TOGETHER = frozenset({"mmd", "pca", "domain_classifier", "centroid"})
+
+
+@dataclass(frozen=True, slots=True)
+class Budgets:
+    """A model's budget of false alarms, by what spends it."""
+
+    windows: Budget
+    sequential: Budget
+    quality: Budget
+
+    @classmethod
+    def of(cls, false_alarms_per_week: float) -> "Budgets":
+        """Divide a budget."""
+        return cls(
+            *(Budget(false_alarms_per_week, share) for share in (WINDOWS, SEQUENTIAL, QUALITY))
+        )
+
+
+class VersionMonitor:
+    """What is watched of one version.
+
+    Parameters
+    ----------
+    config : ModelConfig
+    version : str
+    comparison : Comparison
+    segments : Segments
+    importance : Importance
+        Of the model's features, the same for all versions.
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        version: str,
+        comparison: Comparison,
+        segments: Segments,
+        importance: Importance,
+    ) -> None:
+        self._config = config
+        self.version = version
+        self._budgets = Budgets.of(config.false_alarms_per_week)
+        self._importance = importance
+        self.windows = VersionWindows(config, version, comparison, segments)
+        self._sequences = VersionSequences(config, self._budgets.sequential)
+        self._errors: dict[str, ErrorWindows] = {}
+        action = None if config.on_episode == "none" else config.on_episode
+        self._episodes = Episodes(
+            config.model,
+            version,
+            EpisodeParams(false_alarms_per_week=config.false_alarms_per_week, on_episode=action),
+            importance.of,
+        )
+        self._found: list[Finding] = []
+
+    @property
+    def open_episodes(self) -> Mapping[str, str]:
+        """Ids of the open episodes by group."""
+        return {str(group): episode for group, episode in self._episodes.open.items()}
+
+    def take(
+        self,
+        rows: VersionRows,
+        segment: NDArray[np.int32],
+        tick_ns: int,
+        closed: Callable[[ClosedWindow], None],
+    ) -> list[Drift]:
+        """Take rows up to a tick; `closed` hears of the windows that are over with them."""
+        self._sequences.count(rows.ts)
+        said: list[Drift] = []
+        is_learned = False
+        for window in self.windows.add(rows, segment):
+            if not is_learned:  # as many rows as a tick has are enough
+                self._learn_importance(rows)
+                is_learned = True
+            closed(window)
+            said += self._judge(window, tick_ns)
+        for name, column in rows.columns().items():
+            if self._sequences.wants(name) and column.rows is None:
+                self._found += self._sequences.watch(name, rows.ts, as_floats(column))
+        return said
+
+    def take_errors(self, evaluator: str, errors: Errors, kind: QualityKind, tick_ns: int) -> None:
+        """Take errors that became known at a tick; of an evaluator, what it gave less of."""
+        values = -errors.values if evaluator else errors.values
+        if not evaluator:
+            self._found += self._sequences.watch(ERROR, errors.ts, values, kind)
+        self._error_windows(evaluator).add(tick_ns, values, kind)
+
+    def advance_to(
+        self, tick_ns: int, closed: Callable[[ClosedWindow], None], more: Iterable[Finding] = ()
+    ) -> list[Drift]:
+        """Move on to a tick; `more` are findings of others about this version."""
+        said: list[Drift] = []
+        for window in self.windows.advance_to(tick_ns):
+            closed(window)
+            said += self._judge(window, tick_ns)
+        found = [*self._found, *more]
+        self._found = []
+        for errors in self._errors.values():
+            found += errors.advance_to(tick_ns)
+        return said + (self._episodes.update(tick_ns, found) if found else [])
+
+    def next_event_ns(self) -> int | None:
+        """When a window is over; None if none is open."""
+        ends = [self.windows.next_end_ns(), *(e.next_end_ns() for e in self._errors.values())]
+        return min((end for end in ends if end is not None), default=None)
+
+    def state(self, arrays: Arrays, prefix: str) -> dict[str, Any]:
+        """Put copies of the arrays into `arrays`, and give the plain values."""
+        return {
+            "windows": self.windows.state(arrays, f"{prefix}|windows"),
+            "sequences": self._sequences.state(arrays, f"{prefix}|sequences"),
+            "errors": {name: errors.state() for name, errors in self._errors.items()},
+            "episodes": msgspec.to_builtins(self._episodes.snapshot()),
+        }
+
+    def restore(
+        self,
+        arrays: Mapping[str, NDArray[Any]],
+        plain: Mapping[str, Any],
+        kind: QualityKind | None,
+    ) -> None:
+        """Take over what `state` gave, with the prefix taken off."""
+        self.windows.restore(part(arrays, "windows"), plain["windows"])
+        self._sequences.restore(part(arrays, "sequences"), plain["sequences"], kind)
+        for name, state in plain["errors"].items():
+            self._error_windows(name).restore(state)
+        self._episodes.restore(msgspec.convert(plain["episodes"], EpisodesState))
+
+    def _error_windows(self, evaluator: str) -> ErrorWindows:
+        if evaluator not in self._errors:
+            self._errors[evaluator] = ErrorWindows(
+                evaluator or ERROR,
+                self._config.quality.slide_ns,
+                self._config.rows_min,
+                self._budgets.quality,
+                self._config.effect_min,
+            )
+        return self._errors[evaluator]
+
+    def _learn_importance(self, rows: VersionRows) -> None:
+        target = rows.score
+        if np.isnan(target).all() and rows.prediction is not None:
+            target = as_floats(rows.prediction)
+        self._importance.learn(rows.features, target, rows.key)
+
+    def _judge(self, window: ClosedWindow, tick_ns: int) -> list[Drift]:
+        """Let episodes follow from a window that is over."""
+        tests = sum(
+            not math.isnan(one.p_value) for _, drift in window.drifts for one in drift.statistics
+        )
+        if not tests:
+            return []
+        alpha = self._budgets.windows.alpha(tests, window.every_ns)
+        found = [
+            self._finding(segment, drift, one, window, alpha)
+            for segment, drift in window.drifts
+            for one in drift.statistics
+            if not math.isnan(one.p_value)
+        ]
+        return self._episodes.update(tick_ns, found)
+
+    def _finding(
+        self,
+        segment: str,
+        drift: FeatureDrift,
+        one: Statistic,
+        window: ClosedWindow,
+        alpha: float,
+    ) -> Finding:
+        effect, effect_min = one.score, self._config.effect_min
+        if one.method == "chi_square" and drift.rows and drift.reference_rows:
+            # The statistic grows with the rows: this is its size in shares, 0 to 1.
+            total = drift.rows + drift.reference_rows
+            effect = math.sqrt(
+                max(0.0, one.score) * total / (4.0 * drift.rows * drift.reference_rows)
+            )
+        kind: Any = "prediction" if drift.feature in (PREDICTION, SCORE) else "data"
+        if one.method in _DATA_QUALITY:
+            kind, effect_min = "data_quality", SHARE_MIN
+        elif one.method in _TOGETHER:
+            effect_min = 0.0
+        return Finding(
+            kind=kind,
+            segment=segment,
+            feature=drift.feature,
+            method=one.method,
+            score=effect,
+            p_value=one.p_value,
+            alpha=alpha,
+            significant=one.p_value <= alpha and abs(effect) >= effect_min,
+            score_min=effect_min,
+            window_begin_ns=window.begin_ns,
+            window_end_ns=window.end_ns,
+            rows=drift.rows,
+            reference_rows=drift.reference_rows,
+            direction=_direction(drift, one),
+            moved=drift.moved,
+            picture=drift.picture,
+        )
+
+
+def _direction(drift: FeatureDrift, one: Statistic) -> str:
+    """Say in words what changed."""
+    if one.method in _DATA_QUALITY:
+        return f"share of {one.method.replace('_', ' ')} values {'up' if one.score > 0 else 'down'}"
+    if drift.moved:
+        moved = drift.moved[0]
+        return (
+            f"share of {moved.value} from {moved.reference_share:.3g} to {moved.window_share:.3g}"
+        )
+    return ""

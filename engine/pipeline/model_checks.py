@@ -1,0 +1,54 @@
+"""Checks the models of a configuration: names of methods and detectors, reference files."""
+
+from collections.abc import Callable
+
+from engine.codecs.predictions import Kind
+from engine.config.models import ModelConfig
+from engine.config.schema import Config
+from engine.drift.compare import check_methods
+from engine.drift.model_reference import ModelReference
+from engine.drift.sequential_names import sequential_detector
+from engine.drift.window_comparison import methods_of
+from engine.errors import Problem, UsageError
+
+Places = Callable[[str, int | str, int | str], tuple[str, int, int]]
+"""Finds a section's entry's value in the file."""
+
+
+def mistakes_in_models(config: Config, places: Places) -> list[Problem]:
+    """Find names in `models` that nothing has."""
+    problems = []
+    for number, entry in enumerate(config.models):
+        for key, check in (("methods", _check_methods), ("sequential", _check_sequential)):
+            try:
+                check(entry)
+            except (UsageError, ValueError) as error:
+                problems.append(Problem(*places("models", number, key), str(error)))
+    return problems
+
+
+def read_references(
+    config: Config, places: Places
+) -> tuple[dict[str, ModelReference], list[Problem]]:
+    """Read the reference files of all models; what can't be used is a problem."""
+    references, problems = {}, []
+    for number, entry in enumerate(config.models):
+        if entry.reference.kind != "file":
+            continue
+        kinds = {name: Kind(kind) for name, kind in entry.features.items()}
+        try:
+            references[entry.model] = ModelReference.read(
+                config.beside(entry.reference.path), entry.model, kinds
+            )
+        except UsageError as error:
+            problems.append(Problem(*places("models", number, "reference"), str(error)))
+    return references, problems
+
+
+def _check_methods(entry: ModelConfig) -> None:
+    check_methods(methods_of(entry))
+
+
+def _check_sequential(entry: ModelConfig) -> None:
+    for detector in entry.sequential:
+        sequential_detector(detector.use, **detector.params)
