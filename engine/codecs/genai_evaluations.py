@@ -1,10 +1,8 @@
 """Evaluations of answers as late labels, also such that name only the span of the call."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import Any
 
 import msgspec
 
@@ -36,48 +34,34 @@ class EvaluationLabels:
     by_evaluator: dict[str, list[LabelRow]] = field(default_factory=dict)
     rejects: list[Reject] = field(default_factory=list)
 
-    def put(self, evaluator: str, label: LabelRow) -> None:
-        """Append a label."""
-        self.by_evaluator.setdefault(evaluator, []).append(label)
-
 
 class EvaluationJoin:
     """Finds the prediction id of every evaluation.
 
     That is its response id. An evaluation that names only a span has the id of that span's call if
-    the call is among the last `spans_max`; else it waits for the call. What has to go because too
-    many wait gets the span as its id, which is that of a call without a response id.
+    the call is among the last `spans_max`; else the span itself, which is the id of a call without
+    a response id.
 
     Parameters
     ----------
     service : str
     evaluators : sequence of str
-    spans_max, waiting_max : int
+    spans_max : int
     """
 
-    def __init__(
-        self, service: str, evaluators: Sequence[str], *, spans_max: int, waiting_max: int
-    ) -> None:
+    def __init__(self, service: str, evaluators: Sequence[str], spans_max: int) -> None:
         self._service = service
         self._evaluators = frozenset(evaluators)
-        self._spans_max, self._waiting_max = spans_max, waiting_max
+        self._spans_max = spans_max
         self._spans: dict[str, str] = {}
-        self._waiting: list[tuple[str, str, LabelRow]] = []
-        self._awaited: Counter[str] = Counter()
 
-    def state(self) -> dict[str, Any]:
-        """Give what a checkpoint keeps, as JSON values."""
-        waiting = [[span, name, row.ts, row.label] for span, name, row in self._waiting]
-        return {"spans": list(self._spans.items()), "waiting": waiting}
+    def state(self) -> dict[str, str]:
+        """Give the ids of the last calls by span, for a checkpoint."""
+        return dict(self._spans)
 
-    def restore(self, state: Mapping[str, Any]) -> None:
+    def restore(self, state: Mapping[str, str]) -> None:
         """Take what `state` gave."""
-        self._spans = dict(state["spans"])
-        self._waiting = [
-            (span, name, LabelRow(0, ts, self._service, "", label))
-            for span, name, ts, label in state["waiting"]
-        ]
-        self._awaited = Counter(span for span, _, _ in self._waiting)
+        self._spans = dict(state)
 
     def labels(
         self, calls: Sequence[CallRow], ids: Sequence[str], evaluations: Sequence[EvaluationRow]
@@ -95,61 +79,37 @@ class EvaluationJoin:
         place = 0
         for row in evaluations:
             while place < len(calls) and calls[place].message <= row.message:
-                self._meet(calls[place], ids[place], found)
+                self._remember(calls[place], ids[place])
                 place += 1
             try:
                 self._take(row, found)
             except RejectedError as error:
                 found.rejects.append(error.reject(row.message, _shortened(row)))
         for call, identity in zip(calls[place:], ids[place:], strict=True):
-            self._meet(call, identity, found)
+            self._remember(call, identity)
         return found
 
-    def _meet(self, call: CallRow, identity: str, found: EvaluationLabels) -> None:
-        """Remember a call's span, and let go of what has waited for it."""
+    def _remember(self, call: CallRow, identity: str) -> None:
         span = call.span_id
-        if not span or not self._evaluators:
-            return
-        self._spans.pop(span, None)
-        self._spans[span] = identity
-        if len(self._spans) > self._spans_max:
-            del self._spans[next(iter(self._spans))]
-        if self._awaited.pop(span, 0):
-            for waited, name, row in self._waiting:
-                if waited == span:
-                    row.message, row.id = call.message, identity
-                    found.put(name, row)
-            self._waiting = [held for held in self._waiting if held[0] != span]
+        if self._evaluators and span and span != identity:
+            self._spans.pop(span, None)
+            self._spans[span] = identity
+            if len(self._spans) > self._spans_max:
+                del self._spans[next(iter(self._spans))]
 
     def _take(self, row: EvaluationRow, found: EvaluationLabels) -> None:
         name = row.attributes.get(_NAME)
         if not isinstance(name, str) or name not in self._evaluators:
             detail = f"{shown(name)} is none of {self._service}'s evaluators: add it to them"
             raise RejectedError("unsupported", detail)
-        label = LabelRow(row.message, row.ts, self._service, "", _value(row))
-        response = row.attributes.get(RESPONSE_ID)
-        if isinstance(response, str) and response:
-            label.id = response
-        elif not row.span_id:
+        value = _value(row)
+        identity = row.attributes.get(RESPONSE_ID)
+        if not isinstance(identity, str) or not identity:
+            identity = self._spans.get(row.span_id, row.span_id)
+        if not identity:
             raise RejectedError("schema_error", "the evaluation has no response id and no span")
-        elif row.span_id in self._spans:
-            label.id = self._spans[row.span_id]
-        else:
-            self._waiting.append((row.span_id, name, label))
-            self._awaited[row.span_id] += 1
-            if len(self._waiting) > self._waiting_max:
-                self._give_up(row.message, found)
-            return
-        found.put(name, label)
-
-    def _give_up(self, message: int, found: EvaluationLabels) -> None:
-        """Let the oldest that waits go, with the span as its id."""
-        span, name, row = self._waiting.pop(0)
-        self._awaited[span] -= 1
-        if not self._awaited[span]:
-            del self._awaited[span]
-        row.message, row.id = message, span
-        found.put(name, row)
+        label = LabelRow(row.message, row.ts, self._service, identity, value)
+        found.by_evaluator.setdefault(name, []).append(label)
 
 
 def _value(row: EvaluationRow) -> float:

@@ -18,6 +18,9 @@ from engine.codecs.predictions import Kind
 NO_ERROR = "none"
 """The error type of a call without an error."""
 
+FAILED = "error"
+"""The finish reason of a failed call that has none, as the conventions call it."""
+
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         "input_tokens": Kind.NUMERIC,
@@ -33,7 +36,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "finish_reason": Kind.CATEGORICAL,
         "error_type": Kind.CATEGORICAL,
         "request_model": Kind.CATEGORICAL,
-        "error": Kind.BOOLEAN,
+        "failed": Kind.BOOLEAN,
         "refusal": Kind.BOOLEAN,
     }
 )
@@ -89,8 +92,13 @@ class CallReader:
         tokens = {name: _numbers(given[name]) for name in ("input_tokens", "output_tokens")}
         cached = _numbers([row.get(NUMBERS["cached_tokens"]) for row in attributes])
         cost, unpriced = self._cost(attributes, versions, cached, **tokens)
-        reasons = [_reason(row.get(CATEGORIES["finish_reasons"])) for row in attributes]
         errors = [row.get(CATEGORIES["error_type"]) or NO_ERROR for row in attributes]
+        failed = [error != NO_ERROR for error in errors]
+        # What failed must not look like missing data.
+        reasons = [
+            _reason(row.get(CATEGORIES["finish_reasons"])) or (FAILED if has_failed else None)
+            for row, has_failed in zip(attributes, failed, strict=True)
+        ]
         columns: dict[str, Values] = {
             **given,
             "cached_share": _ratio(cached, tokens["input_tokens"]),
@@ -99,7 +107,7 @@ class CallReader:
             "cost_usd": cost,
             "finish_reason": reasons,
             "error_type": errors,
-            "error": [error != NO_ERROR for error in errors],
+            "failed": failed,
             "refusal": [self._refused(reason) for reason in reasons],
         }
         return CallFeatures(

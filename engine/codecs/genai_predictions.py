@@ -5,8 +5,8 @@ features: so all that watches predictions watches calls.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol, Self
+from dataclasses import replace
+from typing import Any, Literal, Protocol
 
 from engine.codecs.genai_calls import (
     CATEGORIES,
@@ -40,22 +40,6 @@ class ReadsCalls(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class LlmMemory:
-    """What codecs of one service remember together."""
-
-    answering: dict[str, str]
-    evaluations: EvaluationJoin
-
-    @classmethod
-    def of(cls, service: str, settings: LlmSettings) -> Self:
-        """Make an empty one."""
-        spans_max, waiting_max = settings.spans_max, settings.waiting_max
-        evaluators = settings.evaluators
-        join = EvaluationJoin(service, evaluators, spans_max=spans_max, waiting_max=waiting_max)
-        return cls({}, join)
-
-
 class LlmCodec:
     """Decoder of one service's calls and evaluations.
 
@@ -71,9 +55,6 @@ class LlmCodec:
         Reads the format, with the names of `settings`.
     tables : PredictionTables
         Holds the schemas; it goes to checkpoints by itself.
-    beside : LlmCodec or None
-        Another codec of the same service, such as that of its spans where this one reads log
-        records: evaluations that name a span then find the calls of both.
     """
 
     def __init__(
@@ -82,7 +63,6 @@ class LlmCodec:
         settings: LlmSettings,
         inner: ReadsCalls,
         tables: PredictionTables,
-        beside: "LlmCodec | None" = None,
     ) -> None:
         self._service = service
         self._inner = inner
@@ -90,20 +70,20 @@ class LlmCodec:
         self._tags = settings.attributes(settings.tags)
         self._ignored = frozenset(name.casefold() for name in settings.ignored_operations)
         self._calls = CallReader(settings)
-        self.memory: LlmMemory = beside.memory if beside else LlmMemory.of(service, settings)
+        self._evaluations = EvaluationJoin(service, settings.evaluators, settings.spans_max)
+        self._answering: dict[str, str] = {}
         kinds = {**KINDS, **dict.fromkeys(settings.embeddings, Kind.EMBEDDING)}
         schema = tables.schemas.setdefault(service, PredictionSchema(tables.limits))
         _declare(schema, kinds)
 
     def state(self) -> dict[str, Any]:
         """Give what a checkpoint keeps beside the tables' schemas, as JSON values."""
-        memory = self.memory
-        return {"answering": memory.answering, "evaluations": memory.evaluations.state()}
+        return {"answering": dict(self._answering), "spans": self._evaluations.state()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take what `state` gave."""
-        self.memory.answering = dict(state["answering"])
-        self.memory.evaluations.restore(state["evaluations"])
+        self._answering = dict(state["answering"])
+        self._evaluations.restore(state["spans"])
 
     def decode(self, payloads: Sequence[bytes]) -> PredictionBatch:
         """Decode messages."""
@@ -131,7 +111,7 @@ class LlmCodec:
         batch = self.tables.build((predictions, [], rows.rejects), features.columns)
         if features.unpriced:
             batch.refused[self._service, "cost_usd", "no_price"] += features.unpriced
-        labels = self.memory.evaluations.labels(calls, ids, rows.evaluations)
+        labels = self._evaluations.labels(calls, ids, rows.evaluations)
         self._add_labels(batch, labels)
         return batch
 
@@ -149,7 +129,7 @@ class LlmCodec:
     def _version(self, call: CallRow) -> str:
         asked = _text(call, CATEGORIES["request_model"])
         answered = _text(call, CATEGORIES["response_model"])
-        known = self.memory.answering
+        known = self._answering
         if not answered:
             return known.get(asked, asked) or UNKNOWN_MODEL
         if asked and (asked in known or len(known) < _ANSWERING_MAX):
@@ -164,7 +144,6 @@ def llm_codec(
     *,
     message_format: LlmFormat = "otlp_proto",
     signal: Signal = "traces",
-    beside: LlmCodec | None = None,
 ) -> LlmCodec:
     """Make the codec of a service for a format.
 
@@ -177,8 +156,6 @@ def llm_codec(
         ``otlp_proto``, ``otlp_json`` or ``native``.
     signal : str
         Of ``otlp_proto``: ``traces`` or ``logs``.
-    beside : LlmCodec or None
-        As in `LlmCodec`.
     """
     columns, names = GenAIColumns(tables.limits), settings.names()
     inner: ReadsCalls
@@ -187,7 +164,7 @@ def llm_codec(
     else:
         encoding: Literal["proto", "json"] = "proto" if message_format == "otlp_proto" else "json"
         inner = GenAICodec(columns, names, signal=signal, encoding=encoding)
-    return LlmCodec(service, settings, inner, tables, beside)
+    return LlmCodec(service, settings, inner, tables)
 
 
 def _declare(schema: PredictionSchema, kinds: Mapping[str, Kind]) -> None:

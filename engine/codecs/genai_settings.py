@@ -64,8 +64,6 @@ class LlmSettings:
         Operations that are no calls, in any case.
     spans_max : int
         Calls that are remembered for evaluations that name only the span.
-    waiting_max : int
-        Evaluations that may wait for the span they name.
     """
 
     tags: Mapping[str, str] = field(
@@ -78,7 +76,6 @@ class LlmSettings:
     refusals: Sequence[str] = REFUSALS
     ignored_operations: Sequence[str] = NO_CALLS
     spans_max: int = 10_000
-    waiting_max: int = 1000
 
     def __post_init__(self) -> None:
         """Refuse aliases of what is not read."""

@@ -82,22 +82,17 @@ PREDICTION_FORMATS: Mapping[
 
 
 def make_prediction_codec(
-    settings: KafkaSource,
-    limits: Limits,
-    declared: Mapping[str, Mapping[str, Kind]] | None = None,
-    *,
-    lateness_ns: int,
+    settings: KafkaSource, tables: PredictionTables, *, limits: Limits, lateness_ns: int
 ) -> DocumentCodec:
     """Make the codec of one partition of a topic of predictions or labels.
-
-    What it learns belongs to a place in the partition's log.
 
     Parameters
     ----------
     settings : KafkaSource
+    tables : PredictionTables
+        Of this partition alone: what is learned belongs to a place in the partition's log.
     limits : Limits
-    declared : mapping of str to (mapping of str to Kind), optional
-        Kinds of features by model, where they are known beforehand.
+        Of messages as they come.
     lateness_ns : int
         How late rows may be: what waited for longer would be late.
 
@@ -106,7 +101,6 @@ def make_prediction_codec(
     UsageError
         The monitor's schema line that the configuration gives can't be used.
     """
-    tables = make_tables(limits, settings.compression, declared)
     wrap = partial(DocumentCodec, limits=limits, compression=settings.compression)
     fields = settings.predictions
     wait_ns = lateness_ns // 2 if fields.wait_ns == LIKE_LATENESS else fields.wait_ns
@@ -118,10 +112,25 @@ def make_tables(
     compression: Compression = "none",
     declared: Mapping[str, Mapping[str, Kind]] | None = None,
 ) -> PredictionTables:
-    """Make the tables of one partition, for messages whose content was compressed so."""
+    """Make the tables of one partition.
+
+    Parameters
+    ----------
+    limits : Limits
+        Of messages as they come.
+    compression : str
+        Of the messages' content.
+    declared : mapping of str to (mapping of str to Kind), optional
+        Kinds of features by model, where they are known beforehand.
+    """
+    return PredictionTables(prediction_limits(limits, compression), declared)
+
+
+def prediction_limits(limits: Limits, compression: Compression = "none") -> PredictionLimits:
+    """Give the limits of predictions for messages whose content is compressed so."""
     if compression != "none":
         limits = replace(limits, max_message_bytes=limits.max_decompressed_bytes)
-    return PredictionTables(PredictionLimits(message=limits, waiting_bytes=WAITING_BYTES), declared)
+    return PredictionLimits(message=limits, waiting_bytes=WAITING_BYTES)
 
 
 def flat_roles(fields: PredictionFields) -> FlatRoles:

@@ -14,8 +14,9 @@ from engine.drift.compare_counts import (
     without_empty,
 )
 from engine.drift.compare_detail import details
+from engine.drift.compare_novelty import out_of_range_statistic, unseen_statistic
 from engine.drift.compare_numbers import FineDistances, fine_distances, positions
-from engine.drift.compare_shares import gauges_of, rows_out_of_range, share_statistic, unseen_rows
+from engine.drift.compare_shares import gauges_of, rows_out_of_range, share_statistic
 from engine.drift.findings import FeatureDrift, Statistic
 from engine.drift.significance import (
     counts_p_value,
@@ -195,12 +196,15 @@ class _Pair:
         return Statistic("wasserstein", fine.wasserstein, chance)
 
     def _unseen(self) -> Statistic:
-        own, other = self._reference, self._window
-        return share_statistic("unseen", unseen_rows(own, other), other.rows, 0, own.rows)
+        own, other = self._reference.counts, self._window.counts
+        return unseen_statistic(own.astype(np.int64), other.astype(np.int64))
 
     def _out_of_range(self) -> Statistic:
         own, other = self._reference, self._window
         hits, reference_hits = rows_out_of_range(other), rows_out_of_range(own)
+        if not reference_hits:
+            return out_of_range_statistic(hits, other.rows, own.rows)
+        # The grid is another reference's, and so its range is not chosen by looking at this one.
         return share_statistic("out_of_range", hits, other.rows, reference_hits, own.rows)
 
     def _z(self) -> Statistic | None:

@@ -39,11 +39,17 @@ def directions_of(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def gram_weights(units: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Weights of the null distribution of two means of such vectors, float32[n, d], n >= 2."""
+    """Weights of the null distribution of two means of such vectors, float32[n, d].
+
+    The vectors are rounded first, so that the products are exact in any order of summation.
+    """
     rows, width = units.shape
-    centered = units.astype(np.float64)
-    centered -= np.mean(centered, axis=0)
-    products = centered @ centered.T
+    if rows < 2:
+        return np.zeros(0)
+    whole = np.rint(units.astype(np.float64) * STEPS)
+    products = (whole @ whole.T) / STEPS**2
+    means = np.mean(products, axis=0)
+    products += np.mean(means) - means[:, None] - means[None, :]
     spectrum = np.sort(np.linalg.eigvalsh(products / (rows - 1)))[::-1][: min(width, rows - 1)]
     return null_weights(spectrum, width, rows, float(np.sum(np.diag(products) ** 2)))
 
@@ -71,7 +77,7 @@ class EmbeddingDrift:
 
     @classmethod
     def fit(cls, vectors: NDArray[np.float32]) -> Self:
-        """Freeze the statistics to a reference, float32[n, d]; two of the vectors have a length."""
+        """Freeze the statistics to a reference, float32[n, d]."""
         at_most = max(GRAM_ROWS, FIT_VALUES // vectors.shape[1])
         units = directions_of(vectors[fit_rows(len(vectors), at_most)])
         sample = units[fit_rows(len(units), GRAM_ROWS)]

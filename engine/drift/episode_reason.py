@@ -65,7 +65,9 @@ def _cause(cause: DriftCause) -> str:
     changes = [cause.direction] if cause.direction else []
     if cause.moved:
         changes.append(_moved(cause.moved[0]))
-    measured = f"{cause.method} {_short(cause.score)}"
+    measured = cause.method
+    if cause.score != "NaN":
+        measured += f" {_short(cause.score)}"
     if cause.pValue != "NaN":
         measured += f", p = {_short(cause.pValue)}"
     return f"{name} {', '.join(changes)} ({measured})" if changes else f"{name} ({measured})"
@@ -79,6 +81,8 @@ def _moved(moved: MovedValue) -> str:
 
 
 def _sure(window: DriftWindow, budget: DriftBudget) -> str:
+    if not window.rows:  # found value by value, in no window
+        return f"within a budget of {budget.falseAlarmsPerWeek:g} per week for false alarms"
     rows = f"{window.rows} rows against {window.referenceRows}"
     budgeted = f"a budget of {budget.falseAlarmsPerWeek:g} per week for false alarms"
     if budget.alpha == "NaN":

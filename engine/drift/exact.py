@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from engine.codecs.predictions import Column, Kind
 from engine.drift.compare import DEFAULT_METHODS, ROWS_MIN, Methods
 from engine.drift.compare_detail import TRUTHS, details
+from engine.drift.compare_novelty import out_of_range_statistic, unseen_statistic
 from engine.drift.compare_shares import share_statistic
 from engine.drift.evidently_choice import ColumnKind, DriftOptions
 from engine.drift.exact_statistics import METHODS_BY_DISPLAY, asked_statistic, exact_statistic
@@ -22,7 +23,7 @@ from engine.drift.findings import FeatureDrift, Moved, Picture, Statistic
 from engine.drift.grid import FeatureGrid, Grid
 from engine.drift.report import Column as ReportColumn
 from engine.drift.report import ColumnDrift, Reference
-from engine.drift.samples import CategoricalSample, Categories, NumericSample
+from engine.drift.samples import CategoricalSample, Categories, NumericSample, PairedCounts
 from engine.drift.statistics import Sample
 from engine.drift.summary import Summary
 
@@ -74,7 +75,8 @@ class ExactReference:
         grids = reference.grid.features
         columns = {name: _column(reference, grid, names or {}) for name, grid in grids.items()}
         kinds = {name: _kind(grid) for name, grid in grids.items()}
-        self._report = Reference(columns, kinds, options)
+        with np.errstate(all="ignore"):  # what overflows has no finite score, and is left out
+            self._report = Reference(columns, kinds, options)
         self._rows = reference.rows
         self._missing = {name: reference.missing(grid) for name, grid in grids.items()}
         self._samples = {
@@ -166,9 +168,10 @@ def _value_statistics(
         yield exact_statistic(chosen, drift.score, own, other)
     for method in methods:
         if method == "unseen":
-            yield share_statistic(method, _unseen(own, other), other.rows, 0, own.rows)
+            counts = _category_counts(own, other)
+            yield unseen_statistic(counts.reference, counts.window)
         elif method == "out_of_range":
-            yield share_statistic(method, _out_of_range(own, other), other.rows, 0, own.rows)
+            yield out_of_range_statistic(_out_of_range(own, other), other.rows, own.rows)
         elif method not in {chosen, "missing"}:
             found = asked_statistic(method, own, other)
             if found is not None:
@@ -206,12 +209,10 @@ def _sample(column: ReportColumn, *, with_spread: bool = False) -> Sample:
     return NumericSample(column, with_spread=with_spread)
 
 
-def _unseen(own: Sample, other: Sample) -> int:
-    """Count values of categories that the reference lacks."""
+def _category_counts(own: Sample, other: Sample) -> PairedCounts:
     if not (isinstance(own, CategoricalSample) and isinstance(other, CategoricalSample)):
-        return 0
-    counts = own.counts_with(other)
-    return int(counts.window[counts.reference == 0].sum())
+        raise TypeError("reference and window are no categories")
+    return own.counts_with(other)
 
 
 def _out_of_range(own: Sample, other: Sample) -> int:
@@ -233,7 +234,8 @@ def _gauges(window: ExactWindow, grid: FeatureGrid, own: Sample, other: Sample) 
     if not other.rows:
         return gauges
     if grid.kind is Kind.CATEGORICAL and own.rows:
-        gauges["unseen_ratio"] = _unseen(own, other) / other.rows
+        counts = _category_counts(own, other)
+        gauges["unseen_ratio"] = int(counts.window[counts.reference == 0].sum()) / other.rows
     if isinstance(other, CategoricalSample):
         gauges["distinct_values"] = float(np.count_nonzero(other.counts))
         if grid.kind is Kind.BOOLEAN:

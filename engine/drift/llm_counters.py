@@ -162,8 +162,8 @@ class LlmCounters:
             self.named[name].merge(len(self.counts), place, counts)
         self._wrap()
 
-    def series(self, labels: LabelsOf) -> tuple[list[Series], NDArray[np.float64]]:
-        """Give all series and their values now, float64[k].
+    def series(self, labels: LabelsOf) -> tuple[list[Series], list[float]]:
+        """Give all series and their values now.
 
         Histograms without a value yet are left out; buckets are cumulative, as Prometheus' are.
 
@@ -173,7 +173,7 @@ class LlmCounters:
             Gives the labels beside those of the counters themselves, such as ``model``.
         """
         found: list[Series] = []
-        values: list[NDArray[np.float64]] = []
+        values: list[float] = []
         for (version, segment), place in self.places.items():
             parts: list[tuple[str, Sequence[Cell], NDArray[np.int64]]] = [
                 ("", CELLS, self.counts[place, : len(CELLS)])
@@ -194,8 +194,8 @@ class LlmCounters:
                 used = np.flatnonzero(numbers) if part in NAMED else np.arange(len(cells))
                 found += [made[index] for index in used.tolist()]
                 scales = np.array([cells[index].scale for index in used.tolist()], np.float64)
-                values.append(numbers[used] / scales)
-        return found, np.concatenate(values) if values else np.zeros(0)
+                values += (numbers[used] / scales).tolist()
+        return found, values
 
     def snapshot(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """Give copies of all counts, and their names as JSON values."""

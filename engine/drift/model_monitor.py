@@ -25,7 +25,7 @@ from engine.drift.model_quality import ModelQuality, QualityKind, kind_of
 from engine.drift.model_reference import ModelReference
 from engine.drift.model_segments import Segments
 from engine.drift.panes import Arrays, part
-from engine.drift.version_monitor import Budgets, VersionMonitor
+from engine.drift.version_monitor import Budgets, Evidence, VersionMonitor
 from engine.drift.version_rows import LabelRows, VersionRows, WaitingTables
 from engine.drift.version_windows import ClosedWindow
 from engine.drift.vocabulary import Vocabulary
@@ -51,12 +51,14 @@ class ModelOutput:
         Those that are new in this run.
     records : list of Drift
     letters : list of DeadLetter
+    evidence : list of Evidence
     """
 
     columns: list[Columns] = field(default_factory=list)
     series: list[Series] = field(default_factory=list)
     records: list[Drift] = field(default_factory=list)
     letters: list[DeadLetter] = field(default_factory=list)
+    evidence: list[Evidence] = field(default_factory=list)
 
 
 class ModelMonitor:
@@ -197,6 +199,8 @@ class ModelMonitor:
         for version, monitor in self._versions.items():
             hear = self._hearing(version)
             output.records += monitor.advance_to(tick_ns, hear, more.get(version, ()))
+            output.evidence += monitor.evidence
+            monitor.evidence = []
             self._gauges.put_episodes(version, monitor.open_episodes)
         since_ns = tick_ns - (self._tick_ns or tick_ns - self.config.interval_ns)
         self._gauges.put_rates(predictions, tick_ns, since_ns / SECOND_NS)

@@ -190,5 +190,5 @@ def _finding(entry: SequentialConfig, ts: int, onset_ns: int) -> Finding:
         rows=0,
         reference_rows=0,
         onset_ns=onset_ns or None,
-        direction="errors have become more" if entry.on == ERROR else "values have changed",
+        direction="larger than before" if entry.on == ERROR else "other than before",
     )

@@ -6,7 +6,9 @@ what; `Parts` names the parts of rows as views.
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from functools import lru_cache
+from math import prod
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,7 +95,7 @@ class QualityParams:
     @property
     def width(self) -> int:
         """Integers of a row."""
-        return sum(int(np.prod(shape)) for shape in self.shapes.values())
+        return sum(prod(shape) for shape in self.shapes.values())
 
 
 class Parts(NamedTuple):
@@ -135,21 +137,25 @@ class Parts(NamedTuple):
 
 def parts(rows: NDArray[np.int64], params: QualityParams) -> Parts:
     """Name the parts of rows int64[n, width]; views."""
-    views: list[Any] = []
+    return Parts._make(
+        np.lib.stride_tricks.as_strided(
+            rows[:, begin:end], (len(rows), *shape), (rows.strides[0], *strides)
+        )
+        for begin, end, shape, strides in _places(params)
+    )
+
+
+_Place = tuple[int, int, tuple[int, ...], tuple[int, ...]]
+
+
+@lru_cache(maxsize=256)
+def _places(params: QualityParams) -> tuple[_Place, ...]:
+    """Begin, end, shape and inner strides of each part in a row."""
+    places: list[_Place] = []
     begin = 0
     for shape in params.shapes.values():
-        size = int(np.prod(shape))
-        columns = rows[:, begin : begin + size]
-        views.append(np.lib.stride_tricks.as_strided(*_strided(columns, shape)))
-        begin += size
-    return Parts(*views)
-
-
-def _strided(
-    columns: NDArray[np.int64], shape: tuple[int, ...]
-) -> tuple[NDArray[np.int64], tuple[int, ...], tuple[int, ...]]:
-    """Array, shape and strides of columns [n, size] seen as [n, *shape]."""
-    inner = tuple(
-        int(np.prod(shape[place + 1 :])) * columns.itemsize for place in range(len(shape))
-    )
-    return columns, (len(columns), *shape), (columns.strides[0], *inner)
+        end = begin + prod(shape)
+        strides = tuple(8 * prod(shape[place + 1 :]) for place in range(len(shape)))
+        places.append((begin, end, shape, strides))
+        begin = end
+    return tuple(places)

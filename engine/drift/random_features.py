@@ -35,10 +35,12 @@ FIT_ROWS = 10_000
 MEDIAN_ROWS = 500
 """Rows of the reference whose distances are taken, at most."""
 
+_ROUNDING = float(1 << 16)
+
 Totals = NDArray[np.int64]
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=16)
 def directions(width: int, count: int = FREQUENCIES) -> NDArray[np.float32]:
     """Standard normal directions, float32[width, count]; the same ones at every call."""
     drawn = np.random.default_rng((width, count)).standard_normal((width, count), np.float32)
@@ -47,13 +49,17 @@ def directions(width: int, count: int = FREQUENCIES) -> NDArray[np.float32]:
 
 
 def median_distance(rows: NDArray[np.float32]) -> float:
-    """Median of the distances between different rows, float32[n, d]; 1 if all are alike."""
-    wide = rows.astype(np.float64)
-    lengths = np.sum(wide * wide, axis=1)
-    squares = lengths[:, None] + lengths[None, :] - 2.0 * (wide @ wide.T)
+    """Median of the distances between different rows, float32[n, d]; 1 if all are alike.
+
+    The rows are rounded first, so that the products are exact in any order of summation.
+    """
+    whole = np.rint(rows.astype(np.float64) * _ROUNDING)
+    products = whole @ whole.T
+    lengths = np.diag(products)
+    squares = lengths[:, None] + lengths[None, :] - 2.0 * products
     pairs = squares[np.triu_indices(len(rows), 1)]
-    apart = pairs[pairs > 1e-9 * float(np.max(lengths, initial=0.0))]
-    return math.sqrt(float(np.median(apart))) if len(apart) else 1.0
+    apart = pairs[pairs > 0.0]
+    return math.sqrt(float(np.median(apart))) / _ROUNDING if len(apart) else 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from engine.drift.significance_kernels import (
     null_moments,
     saddlepoint_tail,
 )
-from engine.drift.significance_pair_kernels import pair_tail
+from engine.drift.significance_pair_kernels import enumerated_tail, pair_tail
 from engine.drift.significance_path_kernels import area_tail, lattice, lay_path
 
 Counts = NDArray[np.int64]
@@ -51,14 +51,20 @@ FULL_BIN = 20.0
 
 FULL_TAIL = 1e-3
 
+ENUMERATED = 4
+"""Bins of which all splits of few rows are gone through."""
+
 SCREEN = 0.25
 """p-values above are those of a gamma distribution."""
 
-AREA_SCREEN = 0.25
+AREA_ENUMERATED = 4
+"""Bins of which all splits of few rows are gone through."""
+
+SCREEN = 0.25
 """The same for areas, whose moments are those of normal paths."""
 
 COARSE = (0.5, 1.0 / 12.0)
-FINE = (0.12, 1.0 / 80.0)
+FINE = (0.2, 1.0 / 50.0)
 """How far bins are joined for the screen of areas and for their tail, see `join_near`."""
 
 
@@ -134,6 +140,8 @@ def counts_p_value(method: str, score: float, reference: Counts, window: Counts)
     value = float(distance(code, own, other, rows, reference_rows))
     mean, variance = null_moments(code, pooled, rows, reference_rows, tables, points, out)
     rough = _gamma_tail(value, mean, variance)
+    if bins <= ENUMERATED and int(np.minimum(pooled, rows).max()) < POINTS:
+        return float(enumerated_tail(value, tables, points))
     is_full = int(pooled.min()) * fewer >= FULL_BIN * (rows + reference_rows)
     if rough > (FULL_TAIL if is_full else SCREEN):
         return rough
@@ -167,6 +175,10 @@ def wasserstein_p_value(
     rows, reference_rows = int(window.sum()), int(reference.sum())
     if math.isnan(score) or min(rows, reference_rows) < 1:
         return math.nan
+    filled = np.flatnonzero(reference + window)
+    if len(filled) == 2:  # any distance then is that of two shares
+        first = int(filled[0])
+        return share_p_value(int(window[first]), rows, int(reference[first]), reference_rows)
     # A height of the path, in rows, is so much of a difference of the distribution functions.
     scale = (1.0 / rows + 1.0 / reference_rows) / spread
     pooled, widths = np.empty(len(reference), np.int64), np.empty(len(reference))
@@ -181,7 +193,7 @@ def wasserstein_p_value(
     pooled, widths = pooled[:bins], widths[:bins] * scale
     step, half, number = lattice(pooled, rows, reference_rows)
     moves, spans = np.empty((bins, number)), np.empty((bins, 2), np.int64)
-    heights, bumps = np.empty(bins), np.empty(bins)
+    heights, bumps = np.empty(bins), np.empty((bins, 2))
     lay_path(pooled, rows, reference_rows, step, moves, spans, heights, bumps)
     paths, out = np.empty((2, 3, 2 * half + 1)), np.empty(3)
     tail = area_tail(score, widths, moves, spans, heights, bumps, step, paths, out)

@@ -24,7 +24,7 @@ Tables = NDArray[np.float64]
 
 PSI, KL, JENSEN_SHANNON, HELLINGER, CHI_SQUARE = range(5)
 
-POINTS = 48
+POINTS = 64
 """Counts at which a bin's terms are tabulated: all, or so many at equal steps."""
 
 REACH = 11.0

@@ -1,14 +1,15 @@
-"""Exact p-values for two bins: hits and all other rows, of a window and of a reference.
+"""Exact p-values for few bins: all ways to split the pooled rows between window and reference.
 
-Given the hits of both together, the window's are hypergeometric (R. A. Fisher, "The logic of
-inductive inference", 1935). Two-sided: all numbers of hits count that are as far by the distance.
+For two bins, hits and all other rows, the window's hits are hypergeometric (R. A. Fisher, "The
+logic of inductive inference", 1935). Two-sided: all numbers count that are as far by the distance.
 """
 
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
-from engine.drift.significance_kernels import distance_term
+from engine.drift.significance_kernels import CHANCE, OFFSET, TERM, distance_term
 from engine.kernels.jit import in_place
 
 TIE = 1.0 - 1e-9
@@ -93,3 +94,37 @@ def pair_tail(method: int, taken: int, hits: int, others: int, rows: int) -> flo
                 missed = middle
         total += hypergeometric_tail(reached, step, hits, others, rows)
     return min(total, 1.0) if np.isfinite(total) else 1.0
+
+
+@in_place
+def enumerated_tail(value: float, tables: NDArray[np.float64], points: NDArray[np.int64]) -> float:
+    """Chance of a distance of three or four bins at least as large.
+
+    Parameters
+    ----------
+    value : float
+    tables : float64[k, 3, POINTS]
+        See `significance_kernels.tabulate`; with all numbers of rows, one by one.
+    points : int64[k]
+    """
+    last, first = len(points) - 1, len(points) - 4
+    value *= TIE
+    total, beyond = 0.0, 0.0
+    for i in range(points[first] if first >= 0 else 1):
+        chance, term, offset = 1.0, 0.0, 0.0
+        if first >= 0:
+            chance, term = tables[first, CHANCE, i], tables[first, TERM, i]
+            offset = tables[first, OFFSET, i]
+        for j in range(points[last - 2]):
+            own = chance * tables[last - 2, CHANCE, j]
+            sum_term = term + tables[last - 2, TERM, j]
+            # The last bin's place follows from those of the others: offsets add up to 0.
+            start = -offset - tables[last - 2, OFFSET, j] - tables[last - 1, OFFSET, 0]
+            place = round(start - tables[last, OFFSET, 0])
+            low, high = max(0, place - points[last] + 1), min(points[last - 1], place + 1)
+            for k in range(low, high):
+                both = own * tables[last - 1, CHANCE, k] * tables[last, CHANCE, place - k]
+                total += both
+                terms = sum_term + tables[last - 1, TERM, k] + tables[last, TERM, place - k]
+                beyond += both if terms >= value else 0.0
+    return beyond / total

@@ -21,13 +21,13 @@ Floats = NDArray[np.float64]
 EXACT_DEVIATION = 12.0
 """The lattice has every number of rows up to this standard deviation of the path, in rows."""
 
-STEPS_PER_DEVIATION = 11.0
+STEPS_PER_DEVIATION = 9.0
 """Beyond, so many steps in a standard deviation."""
 
-REACH = 9.0
+REACH = 8.5
 """Standard deviations to both sides that the lattice covers."""
 
-MOVES_REACH = 6.5
+SMOOTH_REACH, MOVES_REACH = 5.0, 6.5
 """Standard deviations to both sides that the moves of one bin cover, and rows beyond that."""
 
 NARROW = 0.7
@@ -98,7 +98,7 @@ def smooth_moves(deviation: float, moves: Floats) -> tuple[int, int]:
         moves[0] = moves[2] = 0.5 * deviation * deviation
         moves[1] = 1.0 - deviation * deviation
         return -1, 3
-    half = int(min(math.ceil(MOVES_REACH * deviation), (len(moves) - 1) // 2))
+    half = int(min(math.ceil(SMOOTH_REACH * deviation), (len(moves) - 1) // 2))
     total = 0.0
     for move in range(-half, half + 1):
         moves[move + half] = math.exp(-0.5 * (move / deviation) ** 2)
@@ -134,8 +134,8 @@ def lay_path(
         Receives the first move, in states, and the number of moves.
     heights : float64[k]
         Receives the height, in rows, of the middle state after each bin.
-    bumps : float64[k]
-        Receives what the middle state's height is raised by.
+    bumps : float64[k, 2]
+        Receives what the middle state's height is raised by, and others' are lowered by.
     """
     share = rows / (rows + reference_rows)
     total = float(rows + reference_rows)
@@ -146,12 +146,14 @@ def lay_path(
         if step == 1.0:
             now = round(before * share)
             spans[place] = exact_moves(count, share, now - middle, moves[place])
-            heights[place], bumps[place], middle = now - before * share, 0.0, now
+            heights[place], middle = now - before * share, now
+            bumps[place, 0] = bumps[place, 1] = 0.0
         else:
             spread = math.sqrt(count * share * (1.0 - share)) / step
             spans[place] = smooth_moves(spread, moves[place])
             variance = before * (total - before) / total * share * (1.0 - share)
-            heights[place], bumps[place] = 0.0, bump(variance, step)
+            heights[place] = 0.0
+            bumps[place] = bump(variance, step)
 
 
 @in_place
@@ -161,21 +163,27 @@ def mean_height(variance: float) -> float:
 
 
 @in_place
-def bump(variance: float, step: float) -> float:
-    """What to add to the middle state's height to have the mean height right.
+def bump(variance: float, step: float) -> tuple[float, float]:
+    """What to raise the middle state's height by and to lower others' by, to have moments right.
 
     A sum over lattice points loses a sixth of a step at the kink of the absolute value (by Euler
-    and Maclaurin's formula), and more where the lattice is too wide for the path.
+    and Maclaurin's formula). Where the lattice is too wide for the path, one step or none must have
+    the mean and variance of its absolute height.
     """
     part = variance / (step * step)
     if part >= 0.5:
-        return step / 6.0
-    return (mean_height(variance) - part * step) / (1.0 - part)
+        return step / 6.0, 0.0
+    if part <= 0.0:
+        return 0.0, 0.0
+    mean = mean_height(variance)
+    deviation = math.sqrt(max(variance - mean * mean, 0.0))
+    odds = math.sqrt(part / (1.0 - part))
+    return max(mean - deviation * odds, 0.0), step - (mean + deviation / odds)
 
 
 @in_place
 def weigh(
-    slope: float, width: float, height: float, bump: float, step: float, then: Floats
+    slope: float, width: float, height: float, bumps: Floats, step: float, then: Floats
 ) -> None:
     """Weigh all states with the exponential of the area that they add.
 
@@ -183,16 +191,19 @@ def weigh(
     ----------
     slope : float
         Exponent for a row's height.
-    width, height, bump, step : float
-        Area for a row's height, and height of the middle state, what it is raised by, and a step.
+    width, height, step : float
+        Area for a row's height; height of the middle state, and of a step.
+    bumps : float64[2]
+        See `bump`.
     then : float64[3, states]
         Chances, and their first and second moments of the area.
     """
     half = then.shape[1] // 2
-    add_area(math.exp(slope * (abs(height) + bump)), width * (abs(height) + bump), then, half)
+    middle = abs(height) + bumps[0]
+    add_area(math.exp(slope * middle), width * middle, then, half)
     ratio = math.exp(slope * step)
     for sign in (1, -1):
-        rise = sign * height
+        rise = sign * height - bumps[1]
         weight = math.exp(slope * rise)
         for away in range(1, half + 1):
             weight *= ratio

@@ -14,6 +14,7 @@ from engine.drift.summary_kernels import (
     ABOVE,
     BELOW,
     INSIDE,
+    OUTSIDE,
     SQUARES,
     SUMS,
     add_codes,
@@ -53,7 +54,8 @@ class FeatureCounts:
         Values of another kind than the grid's; they are in no other count.
     minimum, maximum, mean, spread : float
         Of numbers, the last as standard deviation of the population; NaN without any. Sums are
-        rounded to steps of 2**-24 of the grid's range.
+        rounded to steps of 2**-24 of the grid's range, and in the spread no value is further away
+        than 2**31 steps.
     offset : float
         Mean less the centre of the grid's frame, which keeps more bits.
     below, above : float
@@ -254,7 +256,8 @@ class Summary:
             sums[place] + (sums[place + 1] << _LIMB) for place in (BELOW, ABOVE, SQUARES)
         )
         total = sums[INSIDE] + below + above
-        variance = (rows * squares - total * total) / (rows * rows)
+        near = sums[INSIDE] + sums[OUTSIDE]
+        variance = (rows * squares - near * near) / (rows * rows)
         offset = total / rows / scale
         mean = min(max(centre + offset, low), high)
         under, over = 0.0, 0.0

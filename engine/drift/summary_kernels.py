@@ -12,12 +12,15 @@ FARTHEST_STEPS = 2.0**62
 """Values that are more of the grid's steps away count as this far in sums."""
 
 FARTHEST_SQUARED = np.int64(1) << 31
-"""The same for sums of squares, which must not overflow."""
+"""The same for the spread, as sums of squares must not overflow."""
 
-INSIDE, BELOW, ABOVE, SQUARES = 0, 1, 3, 5
-"""Places of the sums: the last three take two, the low 32 bits and the rest."""
+INSIDE, BELOW, ABOVE, SQUARES, OUTSIDE = 0, 1, 3, 5, 7
+"""Places of the sums: those below, above and of squares take two, the low 32 bits and the rest.
 
-SUMS = 7
+The last one has the values outside the edges again, as far away as squares have them.
+"""
+
+SUMS = 8
 
 _LOW = np.int64((1 << 32) - 1)
 _TAIL = (np.uint64(1) << np.uint64(56)) - np.uint64(1)
@@ -76,12 +79,13 @@ def place_of(value: float, edges: Numbers, cells: NDArray[np.int16], frame: Numb
     if value >= edges[len(edges) - 1]:
         return len(edges)
     cell = min(int((value - frame[0]) * frame[1]), len(cells) - 2)
-    low = int(cells[cell])
-    left = int(cells[cell + 1]) - low
-    while left > 0:  # by arithmetic and not by branches, which nobody can predict
-        half = (left + 1) >> 1
-        low += half * int(edges[low + half - 1] <= value)
-        left -= half
+    low, high = int(cells[cell]), int(cells[cell + 1])
+    while low < high:
+        middle = (low + high) >> 1
+        if edges[middle] <= value:
+            low = middle + 1
+        else:
+            high = middle
     return low
 
 
@@ -108,8 +112,9 @@ def add_numbers(
         As in `place_of`.
     counts : int32[k + 1]
         By number of edges that are not above. Added to.
-    sums : int64[7]
-        Steps from the centre inside, below and above the edges, and their squares. Added to.
+    sums : int64[8]
+        Steps from the centre inside, below and above the edges, their squares, and those below and
+        above together. Added to.
     extremes : float64[2]
         Smallest and largest value.
     registers : uint8[256]
@@ -142,6 +147,7 @@ def add_numbers(
             tail = ABOVE if place > 0 else BELOW
             sums[tail] += steps & _LOW
             sums[tail + 1] += steps >> 32
+            sums[OUTSIDE] += min(max(steps, -FARTHEST_SQUARED), FARTHEST_SQUARED)
         short = min(abs(steps), FARTHEST_SQUARED)
         square = short * short
         sums[SQUARES] += square & _LOW

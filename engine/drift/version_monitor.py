@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.codecs.predictions import Column
 from engine.config.models import ERROR, ModelConfig
 from engine.drift.budget import Budget
 from engine.drift.episode_findings import Finding
@@ -24,7 +25,7 @@ from engine.drift.panes import Arrays, part
 from engine.drift.version_rows import VersionRows, as_floats
 from engine.drift.version_windows import ClosedWindow, VersionWindows
 from engine.drift.window_comparison import Comparison
-from engine.events import Drift
+from engine.events import Drift, DriftEvent
 
 WINDOWS, SEQUENTIAL, QUALITY = 0.5, 0.25, 0.25
 """Parts of the model's budget of false alarms."""
@@ -34,6 +35,23 @@ SHARE_MIN = 0.01
 
 _DATA_QUALITY = frozenset({"missing", "unseen", "out_of_range"})
 _TOGETHER = frozenset({"mmd", "pca", "domain_classifier", "centroid"})
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Rows of an episode's window and of the reference, for a report.
+
+    Attributes
+    ----------
+    event : DriftEvent
+        Which opened the episode, or said that it grew.
+    reference, window : dict of str to Column
+        Some rows of each.
+    """
+
+    event: DriftEvent
+    reference: dict[str, Column]
+    window: dict[str, Column]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +106,8 @@ class VersionMonitor:
             importance.of,
         )
         self._found: list[Finding] = []
+        self.evidence: list[Evidence] = []
+        """Of the episodes that opened or grew with windows; whoever reads it clears it."""
 
     @property
     def open_episodes(self) -> Mapping[str, str]:
@@ -195,7 +215,15 @@ class VersionMonitor:
             for one in drift.statistics
             if not math.isnan(one.p_value)
         ]
-        return self._episodes.update(tick_ns, found)
+        said = self._episodes.update(tick_ns, found)
+        self.evidence += [
+            Evidence(
+                record.event, window.reference_sample.columns(), window.window_sample.columns()
+            )
+            for record in said
+            if isinstance(record.event, DriftEvent) and record.event.status != "closed"
+        ]
+        return said
 
     def _finding(
         self,
@@ -231,19 +259,14 @@ class VersionMonitor:
             window_end_ns=window.end_ns,
             rows=drift.rows,
             reference_rows=drift.reference_rows,
-            direction=_direction(drift, one),
+            direction=_direction(one),
             moved=drift.moved,
             picture=drift.picture,
         )
 
 
-def _direction(drift: FeatureDrift, one: Statistic) -> str:
+def _direction(one: Statistic) -> str:
     """Say in words what changed."""
     if one.method in _DATA_QUALITY:
         return f"share of {one.method.replace('_', ' ')} values {'up' if one.score > 0 else 'down'}"
-    if drift.moved:
-        moved = drift.moved[0]
-        return (
-            f"share of {moved.value} from {moved.reference_share:.3g} to {moved.window_share:.3g}"
-        )
     return ""

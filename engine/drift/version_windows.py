@@ -13,6 +13,7 @@ from engine.drift.column_blocks import ColumnBlocks
 from engine.drift.findings import FeatureDrift
 from engine.drift.model_segments import ALL, Segments
 from engine.drift.panes import Arrays, Cutter, Pane, part
+from engine.drift.row_sample import RowSample
 from engine.drift.version_rows import VersionRows
 from engine.drift.window_comparison import Comparison
 
@@ -35,6 +36,7 @@ class ClosedWindow:
     rows, reference_rows : int
     drifts : list of (str, FeatureDrift)
         By name of the segment; `ALL`: of all rows.
+    reference_sample, window_sample : RowSample
     """
 
     begin_ns: int
@@ -43,6 +45,8 @@ class ClosedWindow:
     rows: int
     reference_rows: int
     drifts: list[tuple[str, FeatureDrift]]
+    reference_sample: RowSample
+    window_sample: RowSample
 
 
 class VersionWindows:
@@ -231,6 +235,8 @@ class VersionWindows:
             joined.rows,
             reference.rows,
             list(self._compared(reference, joined)),
+            reference.together.sample,
+            joined.together.sample,
         )
 
     def _joined(self, panes: list[Pane]) -> Pane:

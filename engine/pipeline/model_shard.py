@@ -4,6 +4,7 @@ Its series go on as batches of a partition of their own, so that series shards, 
 them as they see any others.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from engine.codecs.predictions import LabelTable, PredictionBatch, PredictionTab
 from engine.drift.model_monitor import ModelMonitor
 from engine.drift.model_quality import SOURCE
 from engine.drift.panes import Arrays, part
+from engine.drift.version_monitor import Evidence
 from engine.events import DeadLetter, Drift, Reason
 from engine.pipeline.plan import FlowPlan
 from engine.series.columns import Columns
@@ -74,12 +76,21 @@ class ModelShard:
     plan : FlowPlan
     folder : Path
         For what models spill to disk.
+    keep_evidence : callable
+        Keeps rows of episodes that open or grow, for reports.
     """
 
-    def __init__(self, number: int, plan: FlowPlan, folder: Path) -> None:
+    def __init__(
+        self,
+        number: int,
+        plan: FlowPlan,
+        folder: Path,
+        keep_evidence: Callable[[Evidence], None] = lambda _: None,
+    ) -> None:
         self.number = number
         self.plan = plan
         self._folder = folder
+        self._keep_evidence = keep_evidence
         self.watermark = Watermark(len(plan.partitions))
         for place in range(len(plan.partitions)):
             self.watermark.ended[place] = place not in plan.documents
@@ -186,6 +197,8 @@ class ModelShard:
             series += said.series
             output.records += said.records
             output.letters += said.letters
+            for item in said.evidence:
+                self._keep_evidence(item)
         self._handled, self._has_ended = watermark, ended
         output.batch = Batch(
             replace(self.progress(), caught_up=caught_up),

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +9,14 @@ import structlog
 from confluent_kafka import Consumer
 from msgspec.structs import replace
 
-from engine.codecs.document_codec import DocumentCodec
 from engine.codecs.feedback import FeedbackCodec
 from engine.codecs.formats import limits_of, make_codec, make_feedback_codec
-from engine.codecs.llm_formats import make_llm_codec
-from engine.codecs.prediction_columns import PredictionTables
-from engine.codecs.prediction_formats import make_prediction_codec, make_tables
-from engine.codecs.predictions import Kind
-from engine.codecs.samples import Codec, Limits
-from engine.config.connections import KafkaSource, RecordingSource, Source
-from engine.config.models import LlmConfig
+from engine.codecs.samples import Codec
+from engine.config.connections import DOCUMENT_KINDS, KafkaSource, RecordingSource, Source
 from engine.config.scalars import Start
 from engine.config.schema import Config
 from engine.errors import UsageError
+from engine.pipeline.document_sources import document_codec, document_files, llm_model
 from engine.pipeline.plan import FlowPlan
 from engine.series.blocks import CheckpointId, CheckpointStore
 from engine.sources.feedback import FeedbackIntake
@@ -35,8 +29,6 @@ from engine.sources.kafka_client import consumer_settings, partitions_of, resume
 from engine.sources.partition_clock import PartitionClock
 from engine.sources.prediction_files import (
     DocumentFile,
-    open_calls,
-    open_predictions,
     recording_kind,
 )
 from engine.sources.reader import CheckpointPlan, Epochs, Reader
@@ -102,13 +94,9 @@ def _files(
     config: Config, source: Source, recording: RecordingSource
 ) -> Sequence[RecordingPartition | FeedbackFile | DocumentFile]:
     """The files of a recording, of samples, feedback or predictions."""
+    if source.kind in DOCUMENT_KINDS:
+        return document_files(config, source, recording)
     path = config.beside(recording.path)
-    if source.kind in ("predictions", "labels"):
-        limits = limits_of(config.limits)
-        return open_predictions(path, recording, limits, declared_kinds(config))
-    if source.kind == "llm":
-        limits = limits_of(config.limits)
-        return open_calls(path, limits, partial(_llm_codec, config, source, limits=limits))
     if source.kind == "feedback":
         names = dict.fromkeys(detector.use for detector in config.detectors)
         codec = FeedbackCodec(tuple(names), limits=limits_of(config.limits))
@@ -120,36 +108,6 @@ def _files(
         exclude=recording.exclude,
         timestamp_unit=recording.timestamp_unit,
     ).partitions
-
-
-def declared_kinds(config: Config) -> dict[str, dict[str, Kind]]:
-    """Give the kinds of features that the configuration says, by model."""
-    return {
-        entry.model: {name: Kind(kind) for name, kind in entry.features.items()}
-        for entry in config.models
-        if entry.features
-    }
-
-
-def _llm_codec(
-    config: Config,
-    source: Source,
-    tables: PredictionTables,
-    *,
-    limits: Limits,
-    kafka: KafkaSource | None = None,
-) -> DocumentCodec:
-    """Make the codec of a source of LLM calls; a recording has native messages."""
-    make = partial(
-        make_llm_codec,
-        source.model,
-        config.model(source.model).llm or LlmConfig(),
-        tables,
-        limits=limits,
-    )
-    if kafka is None:
-        return make()
-    return make(message_format=kafka.format, signal=kafka.signal, compression=kafka.compression)
 
 
 def recorded_feedback(config: Config) -> tuple[Source, ...]:
@@ -181,7 +139,7 @@ def recorded_source(config: Config, recording: RecordingSource) -> Source:
     if recording.model or kind == "predictions":
         return Source(recording=recording, kind="predictions")
     if kind == "llm":
-        return Source(recording=recording, kind="llm", model=_llm_model(config))
+        return Source(recording=recording, kind="llm", model=llm_model(config))
     rules = {
         (source.relabel, source.nan, source.infinity)
         for source in config.sources
@@ -194,18 +152,6 @@ def recorded_source(config: Config, recording: RecordingSource) -> Source:
         )
     relabel, nan, infinity = next(iter(rules), ((), "keep", "keep"))
     return Source(recording=recording, relabel=relabel, nan=nan, infinity=infinity)
-
-
-def _llm_model(config: Config) -> str:
-    """Give the model of the configuration's sources of LLM calls, which must have one."""
-    models = {source.model for source in config.sources if source.kind == "llm"}
-    models = models or {entry.model for entry in config.models if entry.llm is not None}
-    if len(models) != 1:
-        raise UsageError(
-            f"{config.file}: the recording holds LLM calls; the configuration must have exactly "
-            "one model with `kind: llm` sources or with `llm` settings"
-        )
-    return models.pop()
 
 
 @dataclass(kw_only=True)
@@ -366,17 +312,8 @@ class SourceOpener:
         limits = self.plan.config.limits
         if source.kind == "feedback":
             return make_feedback_codec(settings, limits, self.plan.detector_names)
-        if source.kind in ("predictions", "labels"):
-            return make_prediction_codec(
-                settings,
-                limits_of(limits),
-                declared_kinds(self.plan.config),
-                lateness_ns=self.plan.config.time.lateness_ns,
-            )
-        if source.kind == "llm":
-            tables = make_tables(limits_of(limits), settings.compression)
-            own = limits_of(limits)
-            return _llm_codec(self.plan.config, source, tables, limits=own, kafka=settings)
+        if source.kind in DOCUMENT_KINDS:
+            return document_codec(self.plan.config, source, settings)
         return SievedCodec(lambda: make_codec(settings, limits), self._sieve(source))
 
     def _sieve(self, source: Source) -> Sieve:

@@ -21,15 +21,17 @@ from numpy.typing import NDArray
 from engine.clock import elapsed_ns, sleep
 from engine.codecs.formats import make_codec
 from engine.codecs.samples import Codec
-from engine.config.connections import KafkaSource
+from engine.config.connections import DOCUMENT_KINDS, KafkaSource, Source
 from engine.config.durations import MILLISECOND_NS, SECOND_NS
 from engine.config.scalars import Start
 from engine.config.schema import Config
 from engine.errors import SourceError, UsageError
 from engine.events import Reason
+from engine.replay.document_lines import LineReader, advance_line
 from engine.replay.settling import Log, Settling
-from engine.series.columns import Columns
+from engine.series.columns import FLAG_DOCUMENT, Columns
 from engine.series.identity import Series
+from engine.sinks.line_writer import LineWriter
 from engine.sinks.recording_writer import RecordingWriter
 from engine.sources.journal import Journal
 from engine.sources.kafka_client import consumer_settings, partitions_of, start_offset
@@ -91,7 +93,8 @@ def record(
     ----------
     config : Config
     folder : Path
-        For the recording; a file ``<topic>-<partition>.parquet`` for each partition.
+        For the recording; a file ``<topic>-<partition>.parquet`` for each partition of metrics,
+        ``<topic>-<partition>.jsonl`` with native messages for each of predictions or labels.
     start : Start or None
         Where to begin, instead of what the sources say.
     duration_ns : int or None
@@ -115,9 +118,12 @@ def record(
         If the folder can't be written.
     """
     sources = _sources(config, start)
+    lines = LineWriter(folder, advance_line=advance_line)
     with RecordingWriter(folder) as writer, ExitStack() as opened:
-        recorder = _Recorder(config, writer, on_progress)
-        consumers = [opened.enter_context(_reading(source, recorder)) for source in sources]
+        recorder = _Recorder(config, writer, lines, on_progress)
+        consumers = [
+            opened.enter_context(_reading(source, kafka, recorder)) for source, kafka in sources
+        ]
         begun_ns = flushed_ns = elapsed_ns()
         try:
             while not (stopping() or (until_end and recorder.at_end)):
@@ -146,15 +152,21 @@ class _Recorder:
     """Decodes the messages of all partitions and hands their good rows on."""
 
     def __init__(
-        self, config: Config, writer: RecordingWriter, on_progress: Callable[[int], None]
+        self,
+        config: Config,
+        writer: RecordingWriter,
+        lines: LineWriter,
+        on_progress: Callable[[int], None],
     ) -> None:
         limits = config.limits
         self.rows = Settling(
-            writer,
             Journal(Path(config.state.dir) / "idle.jsonl"),
             wait_ns=2 * config.state.epoch_ns + SECOND_NS,
         )
+        self._config = config
         self._writer = writer
+        self._lines = lines
+        self._readers: dict[str, LineReader] = {}
         self._on_progress = on_progress
         self._max_ahead_ns = config.time.max_ahead_ns
         self._series_max = limits.series
@@ -170,12 +182,17 @@ class _Recorder:
         """Whether the end of every partition was reached."""
         return all(log.at_end for log in self._logs.values())
 
-    def open(self, source: KafkaSource, partition: int, offset: int) -> None:
+    def open(self, source: Source, kafka: KafkaSource, partition: int, offset: int) -> None:
         """Record a partition from `offset` on."""
-        if source.topic not in self._codecs:
-            self._codecs[source.topic] = make_codec(source, self._limits)
-        log = self._logs[source.topic, partition] = Log(source.topic, partition, offset)
+        is_document = source.kind in DOCUMENT_KINDS
+        writer = self._lines if is_document else self._writer
+        log = Log(kafka.topic, partition, offset, writer)
+        self._logs[kafka.topic, partition] = log
         self.rows.logs.append(log)
+        if is_document:
+            self._readers[log.key] = LineReader(self._config, kafka)
+        elif kafka.topic not in self._codecs:
+            self._codecs[kafka.topic] = make_codec(kafka, self._limits)
 
     def take(self, messages: list[Message]) -> None:
         """Take messages and events of one consumer, in the order of each log."""
@@ -192,7 +209,11 @@ class _Recorder:
             else:
                 _log.warning("source error", topic=place[0], error=error.str())
         for place, good in by_log.items():
-            self._decode(self._logs[place], good)
+            log = self._logs[place]
+            if log.key in self._readers:
+                self._read_lines(log, good)
+            else:
+                self._decode(log, good)
 
     def summary(self) -> RecordSummary:
         """Say what was recorded."""
@@ -221,6 +242,33 @@ class _Recorder:
         self._messages += len(messages)
         self._on_progress(len(columns))
 
+    def _read_lines(self, log: Log, messages: list[Message]) -> None:
+        """Take messages of predictions and labels, without rows whose clock is wild."""
+        reader = self._readers[log.key]
+        lines: list[bytes] = []
+        ts: list[int] = []
+        offsets: list[int] = []
+        for message, written_ts in zip(messages, _record_ts(messages).tolist(), strict=True):
+            read = reader.read(message)
+            for reject in read.rejects:
+                self._reject(reject.reason, 1)
+            latest = written_ts + self._max_ahead_ns
+            good = [place for place, at in enumerate(read.ts) if at <= latest]
+            self._reject(Reason.BAD_TIMESTAMP, len(read.ts) - len(good))
+            lines += [read.lines[place] for place in good]
+            ts += [read.ts[place] for place in good]
+            offsets += [int(message.offset() or 0)] * len(good)
+        columns = Columns(
+            np.zeros(len(ts), np.uint64),
+            np.array(ts, np.int64),
+            np.array(self._lines.hold(lines), np.float64),
+            np.full(len(ts), FLAG_DOCUMENT),
+        )
+        end_offset = int(messages[-1].offset() or 0) + 1
+        self.rows.add(log, columns, np.array(offsets, np.int64), end_offset=end_offset)
+        self._messages += len(messages)
+        self._on_progress(len(columns))
+
     def _known(self, columns: Columns, new_series: list[Series]) -> NDArray[np.bool_]:
         """Define new series as long as there is room; tell which rows are of defined ones."""
         new = [series for series in new_series if series.fingerprint not in self._series]
@@ -237,30 +285,33 @@ class _Recorder:
             self._rejected[str(reason)] = self._rejected.get(str(reason), 0) + count
 
 
-def _sources(config: Config, start: Start | None) -> list[KafkaSource]:
+def _sources(config: Config, start: Start | None) -> list[tuple[Source, KafkaSource]]:
+    """Give the Kafka sources that are recorded: LLM calls are not, nor is feedback."""
     sources = [
-        source.kafka
+        (source, source.kafka)
         for source in config.sources
-        if source.kafka is not None and source.kind == "metrics"
+        if source.kafka is not None and source.kind in ("metrics", "predictions", "labels")
     ]
     if not sources:
         raise UsageError(f"{config.file}: there is no Kafka source to record")
-    if len({source.topic for source in sources}) < len(sources):
+    if len({kafka.topic for _, kafka in sources}) < len(sources):
         raise UsageError(f"{config.file}: a topic stands twice in the sources; record it once")
-    return sources if start is None else [replace(source, start=start) for source in sources]
+    if start is None:
+        return sources
+    return [(source, replace(kafka, start=start)) for source, kafka in sources]
 
 
 @contextmanager
-def _reading(source: KafkaSource, recorder: _Recorder) -> Iterator[Consumer]:
+def _reading(source: Source, kafka: KafkaSource, recorder: _Recorder) -> Iterator[Consumer]:
     """Open a consumer of all partitions of a topic, each from where the source says."""
-    partitions = partitions_of(source)
-    consumer = Consumer(consumer_settings(source))
+    partitions = partitions_of(kafka)
+    consumer = Consumer(consumer_settings(kafka))
     try:
         places = []
         for partition in partitions:
-            offset = start_offset(consumer, source, partition)
-            recorder.open(source, partition, offset)
-            places.append(Position(source.topic, partition, offset))
+            offset = start_offset(consumer, kafka, partition)
+            recorder.open(source, kafka, partition, offset)
+            places.append(Position(kafka.topic, partition, offset))
         consumer.assign(places)
         yield consumer
     finally:

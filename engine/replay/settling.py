@@ -6,14 +6,16 @@ are written. Where no run has left a state folder, nothing waits.
 """
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.clock import elapsed_ns, sleep
 from engine.series.columns import Columns
-from engine.sinks.recording_writer import ROWS_BUFFERED_MAX, RecordingWriter
+from engine.sinks.recording_writer import ROWS_BUFFERED_MAX
 from engine.sources.journal import Journal
 
 _PAUSE_S = 0.05
@@ -31,6 +33,7 @@ class Log:
         Behind the last message that was read.
     written_offset : int
         Behind the last message that was written, and what belongs before it.
+    writer : Appends
     advances : dict of int to int
         Offset to the time (ns) up to which the partition's promise advanced before it.
     at_end : bool
@@ -40,6 +43,7 @@ class Log:
     topic: str
     partition: int
     next_offset: int
+    writer: "Appends"
     written_offset: int = field(init=False)
     advances: dict[int, int] = field(default_factory=dict)
     at_end: bool = False
@@ -69,23 +73,30 @@ class _Chunk:
     read_ns: int
 
 
+class Appends(Protocol):
+    """Writes what has settled: `RecordingWriter`, or `LineWriter`."""
+
+    def append(
+        self, partition: str, columns: Columns, *, advances: Sequence[tuple[int, int]] = ()
+    ) -> None:
+        """Append rows of one partition, in the order of its log."""
+
+
 class Settling:
     """Holds rows until no advance can come before them any more, then writes both.
 
     Parameters
     ----------
-    writer : RecordingWriter
     journal : Journal
         Of the run beside the recording; neither it nor its folder need exist.
     wait_ns : int
         How long rows wait where the journal's folder exists.
     """
 
-    def __init__(self, writer: RecordingWriter, journal: Journal, *, wait_ns: int) -> None:
+    def __init__(self, journal: Journal, *, wait_ns: int) -> None:
         self.logs: list[Log] = []
         self.samples = 0
         self.advances = 0
-        self._writer = writer
         self._journal = journal
         self._journal_size = 0
         self._wait_ns = wait_ns
@@ -158,7 +169,7 @@ class Settling:
         log.written_offset = last_offset + 1
         if due or len(columns):
             advances = [(int(np.searchsorted(offsets, offset)), ts) for offset, ts in due]
-            self._writer.append(log.key, columns, advances=advances)
+            log.writer.append(log.key, columns, advances=advances)
             self.samples += len(columns)
             self.advances += len(due)
 

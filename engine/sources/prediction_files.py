@@ -1,7 +1,7 @@
 """Recordings of predictions and labels: files that are read in file order, a partition each.
 
-Parquet and CSV files have the columns that `engine.codecs.prediction_frames` names; a row with
-nothing but a time is a recorded advance of the watermark. JSON Lines hold messages, one a line.
+Parquet and CSV files have the columns that `engine.codecs.prediction_frames` names, JSON Lines hold
+messages, one a line. A row with nothing but a time is a recorded advance of the watermark.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,12 +34,13 @@ from engine.sources.prediction_layout import (
     prediction_layout,
     typed_rows,
 )
-from engine.sources.prediction_lines import is_native, read_line
+from engine.sources.prediction_lines import advance_of, is_native, read_line
 from engine.sources.recording_blocks import Block
 from engine.sources.recording_files import CHUNK_SAMPLES, partition_files
 from engine.sources.recording_scan import Frame, format_of, frames, line_frames, sample
 
 Declared = Mapping[str, Mapping[str, Kind]]
+RecordingKind = Literal["metrics", "predictions", "llm"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,15 +123,16 @@ class DocumentReading:
         payloads = [(lines[index] or "").encode() for index in place]
         decoded = self._codec.decode(payloads)
         number = np.array(place, np.int64) + first_row
-        rejects = [
-            replace(
-                reject,
-                message=int(number[reject.message]),
-                row=payloads[reject.message] if reject.row is None else reject.row,
-            )
-            for reject in decoded.rejects
-        ]
-        return _block(decoded, number, first_row + len(lines), rejects)
+        rejects: list[Reject] = []
+        advances: list[tuple[int, int]] = []
+        for reject in decoded.rejects:
+            row, payload = int(number[reject.message]), payloads[reject.message]
+            advance = advance_of(payload) if reject.reason == "schema_error" else None
+            if advance is None:
+                rejects.append(replace(reject, message=row, row=reject.row or payload))
+            else:
+                advances.append((row, advance))
+        return _block(decoded, number, first_row + len(lines), rejects, advances)
 
     def _table(self, frame: Frame, layout: PredictionLayout) -> Block:
         typed = typed_rows(frame.rows, layout)
@@ -227,18 +229,26 @@ def open_calls(
     return [DocumentFile(key, paths, None, make_codec, make) for key, paths in files.items()]
 
 
-def recording_kind(root: Path) -> Literal["metrics", "predictions", "llm"]:
+def recording_kind(root: Path) -> RecordingKind:
     """Tell by the first rows what a recording holds.
 
     Raises
     ------
     UsageError
-        There is nothing to read.
+        There is nothing to read, or files differ in what they hold.
     """
-    columns = [sample(paths).columns for paths in partition_files(root).values()]
-    if any(map(holds_predictions, columns)):
+    kinds = {_kind_of(sample(paths).columns) for paths in partition_files(root).values()}
+    if len(kinds) > 1:
+        raise UsageError(
+            f"{root}: holds {' and '.join(sorted(kinds))}; play them from folders of their own"
+        )
+    return kinds.pop()
+
+
+def _kind_of(columns: Sequence[str]) -> RecordingKind:
+    if holds_predictions(columns):
         return "predictions"
-    return "llm" if any(map(holds_calls, columns)) else "metrics"
+    return "llm" if holds_calls(columns) else "metrics"
 
 
 def _codec_of_lines(tables: PredictionTables, *, layout: PredictionLayout) -> DocumentCodec:

@@ -6,11 +6,15 @@ may count in another unit than milliseconds, and what all rows share may be left
 
 from typing import Any
 
+from msgspec import DecodeError
+from msgspec.json import decode as decode_json
+
 from engine.codecs.prediction_documents import TimestampUnit, document_of, row_bytes, time_of
 from engine.codecs.prediction_frames import FEATURE, TAG
 from engine.codecs.prediction_json import read_native
 from engine.codecs.predictions import Rows
 from engine.codecs.samples import Limits, RejectedError
+from engine.codecs.timestamps import rfc3339_ns
 from engine.events import rfc3339
 from engine.sources.prediction_layout import PredictionLayout
 
@@ -35,6 +39,17 @@ def read_line(payload: bytes, index: int, limits: Limits, layout: PredictionLayo
     except RejectedError as error:
         return [], [], [error.reject(index, None)]
     return read_native(native, index, limits)
+
+
+def advance_of(payload: bytes) -> int | None:
+    """Give the time (ns) up to which a line advances the watermark, if that is all it says."""
+    try:
+        document = decode_json(payload)
+    except DecodeError:
+        return None
+    if not isinstance(document, dict) or document.keys() != {"ts"}:
+        return None
+    return rfc3339_ns(document["ts"]) if isinstance(document["ts"], str) else None
 
 
 def native_document(document: dict[str, Any], layout: PredictionLayout) -> dict[str, Any]:

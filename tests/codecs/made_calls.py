@@ -34,7 +34,6 @@ SETTINGS = LlmSettings(
     prices=[Price(model="m-1*", input_usd=2, output_usd=10, cached_usd=0.5)],
     evaluators=["faithful", "polite"],
     spans_max=3,
-    waiting_max=2,
 )
 
 

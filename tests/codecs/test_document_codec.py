@@ -8,7 +8,7 @@ from naive_predictions import TS_MS, encoded, rows_of
 
 from engine.codecs.cloud_events import Record
 from engine.codecs.document_codec import DocumentCodec
-from engine.codecs.prediction_formats import PREDICTION_FORMATS, make_prediction_codec
+from engine.codecs.prediction_formats import PREDICTION_FORMATS, make_prediction_codec, make_tables
 from engine.codecs.samples import Limits
 from engine.config.connections import FORMATS_OF_KIND, KafkaSource
 from engine.config.prediction_fields import FIELDS_OF_FORMAT, PredictionFields
@@ -26,7 +26,8 @@ def codec_of(message_format, compression="none", lateness_ns=5 * SECOND_NS, **fi
         compression=compression,
         predictions=PredictionFields(**fields),
     )
-    return make_prediction_codec(settings, Limits(), lateness_ns=lateness_ns)
+    tables = make_tables(Limits(), compression)
+    return make_prediction_codec(settings, tables, limits=Limits(), lateness_ns=lateness_ns)
 
 
 def prediction(number, **more):
@@ -171,7 +172,7 @@ def test_a_monitor_goes_on_with_its_schema_line():
 
 
 def test_a_schema_line_that_can_not_be_used_is_named():
-    with pytest.raises(UsageError, match="predictions.schema_line: bento_name is missing"):
+    with pytest.raises(UsageError, match=r"predictions\.schema_line: bento_name is missing"):
         codec_of("bentoml", schema_line={"columns": []})
 
 

@@ -8,9 +8,9 @@ import json
 import pytest
 from made_calls import CALL, EVALUATION, codec, decode, labels, span_call
 from test_genai_otlp import CALL as SPAN
-from test_genai_otlp import logs, traces
+from test_genai_otlp import put, traces
 
-from engine.codecs.prediction_columns import PredictionTables
+from engine.codecs.genai_otlp import EVALUATION as EVALUATION_EVENT
 from engine.codecs.predictions import Kind
 
 
@@ -60,31 +60,31 @@ def test_an_evaluation_that_can_not_be_used_is_a_dead_letter(change, reason, wor
     assert batch.labels == []
 
 
-@pytest.mark.parametrize("turned", [False, True])
 @pytest.mark.parametrize("response_id", ["r7", None])
-def test_an_evaluation_may_name_only_the_span(response_id, turned):
+def test_an_evaluation_may_name_only_the_span(response_id):
     evaluation = EVALUATION | {"response_id": None, "span_id": "s1"}
-    documents = [span_call(1, response_id), evaluation]
-    batch = decode(*(reversed(documents) if turned else documents))
+    batch = decode([evaluation, span_call(1, response_id)])  # the order in a message is no matter
     key = int(batch.tables[0].key[0])
     assert labels(batch) == [("faithful", response_id or "s1", key, 0.25)]
     assert batch.tables[0].ids == [response_id or "s1"]
 
 
-def test_spans_that_are_remembered_and_evaluations_that_wait_are_bounded():
-    evaluations = [EVALUATION | {"response_id": None, "span_id": f"s{n}"} for n in range(4)]
-    calls = [span_call(n, f"r{n}") for n in range(4)]
-    batch = decode(*calls, *evaluations)  # of the first call nothing is known any more
-    assert [label[1] for label in labels(batch)] == ["r1", "r2", "r3"]
-    batch = decode(*evaluations, *calls)  # two of them do not wait
-    assert [label[1] for label in labels(batch)] == ["s0", "s1", "r2", "r3"]
+def test_an_event_of_a_span_is_joined_with_its_call():
+    data = traces(SPAN)
+    span = data.resource_spans[0].scope_spans[0].spans[0]
+    event = span.events.add(name=EVALUATION_EVENT, time_unix_nano=span.end_time_unix_nano)
+    put(event.attributes, {"gen_ai.evaluation.name": "polite", "gen_ai.evaluation.score.value": 1})
+    batch = codec("otlp_proto").decode([data.SerializeToString()])
+    assert labels(batch) == [("polite", "r1", int(batch.tables[0].key[0]), 1.0)]
 
 
-def test_spans_and_log_records_of_one_service_share_what_they_remember():
-    tables = PredictionTables()
-    spans = codec("otlp_proto", tables=tables)
-    records = codec("otlp_proto", tables=tables, signal="logs", beside=spans)
-    evaluation = {"gen_ai.evaluation.name": "polite", "gen_ai.evaluation.score.label": "yes"}
-    spans.decode([traces(SPAN).SerializeToString()])
-    batch = records.decode([logs(evaluation).SerializeToString()])
-    assert [label[:2] for label in labels(batch)] == [("polite", "r1")]
+def test_without_its_call_an_evaluation_has_the_spans_id():
+    evaluation = EVALUATION | {"response_id": None, "span_id": "s1"}
+    assert [label[1] for label in labels(decode(evaluation, span_call(1, "r1")))] == ["s1"]
+
+
+def test_spans_that_are_remembered_are_bounded():
+    evaluations = [EVALUATION | {"response_id": None, "span_id": f"s{n}"} for n in range(5)]
+    calls = [span_call(n, f"r{n}") for n in (0, 1, 2, 0, 3)]
+    batch = decode(*calls, *evaluations)  # s1 is the one that was met the longest time ago
+    assert [label[1] for label in labels(batch)] == ["r0", "s1", "r2", "r3", "s4"]

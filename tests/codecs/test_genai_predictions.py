@@ -46,7 +46,7 @@ def test_a_call_is_a_prediction_of_its_service():
             "finish_reason": "stop",
             "error_type": "none",
             "request_model": "m-1",
-            "error": 0,
+            "failed": 0,
             "refusal": 0,
         }
     ]
@@ -112,7 +112,14 @@ def test_what_a_call_says_of_its_tool_calls_counts_before_the_messages():
         ({"finish_reasons": ["Content_Filter"]}, {"refusal": 1}),
         ({"finish_reasons": ["stop", "refusal"]}, {"refusal": 1, "finish_reason": "refusal,stop"}),
         ({"finish_reasons": None}, {"refusal": None, "finish_reason": None}),
-        ({"error_type": "timeout"}, {"error": 1, "error_type": "timeout"}),
+        (
+            {"error_type": "timeout"},
+            {"failed": 1, "error_type": "timeout", "finish_reason": "stop"},
+        ),
+        (
+            {"error_type": "timeout", "finish_reasons": None},
+            {"failed": 1, "finish_reason": "error", "refusal": 0},
+        ),
         ({"input_tokens": 0}, {"cached_share": None, "output_input_ratio": None}),
         ({"cached_tokens": None}, {"cached_share": None, "cost_usd": 0.0027}),
         ({"input_tokens": None, "output_tokens": None}, {"cost_usd": None}),

@@ -23,7 +23,7 @@ def test_all_mistakes_are_reported_at_once_at_their_places():
     text = """\
 sources:
   - kafka: {brokers: a, topik: m, format: influxx}
-    kind: labels
+    kind: labelz
 tiem: {}
 time:
   lateness: 5 s
@@ -38,7 +38,7 @@ state: {shards: 5000}
         "2:12: sources[0].kafka: `topic` is missing. The topic to read.",
         "2:25: sources[0].kafka: `topik` isn't a known key",
         "2:43: sources[0].kafka.format: 'influxx' isn't known",
-        "3:11: sources[0].kind: 'labels' isn't supported yet",
+        "3:11: sources[0].kind: 'labelz' isn't known",
         "4:1: `tiem` isn't a known key",
         "6:13: time.lateness: '5 s' isn't a duration (it takes whole numbers, the largest",
         "7:17: time.idle_timeout: '-1s' isn't a duration (it takes whole numbers, the lar",
@@ -80,8 +80,8 @@ state: {shards: 5000}
             "1:11: sources[0]: give exactly one of `kafka` and `recording`",
         ),
         (
-            "sources: [{kind: labels, recording: {path: c}}]",
-            "1:18: sources[0].kind: 'labels' isn't supported yet; write feedback, metrics",
+            "sources: [{kind: labelz, recording: {path: c}}]",
+            "1:18: sources[0].kind: 'labelz' isn't known; write one of feedback, labels, llm, met",
         ),
         (
             "sources: [{kind: feedback, nan: drop, recording: {path: c}}]",

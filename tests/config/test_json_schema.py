@@ -84,7 +84,7 @@ def test_what_the_loader_takes_is_valid(validator, text):
         "detectors: [{entity: a}]",
         "sources: [{kafka: {brokers: a}}]",
         "sources: [{kafka: {brokers: a, topic: b, format: influxx}}]",
-        "sources: [{kind: labels, recording: {path: a}}]",
+        "sources: [{kind: labelz, recording: {path: a}}]",
         "rules: {bundled: yes}",
         "rule_options: [{}]",
         "models: [a]",

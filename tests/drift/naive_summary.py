@@ -27,13 +27,15 @@ def steps_of(value, centre, scale):
 
 
 def sums_of(values, edges, centre, scale):
-    """Steps inside, below and above the edges, and squares of steps, these at most 2**31."""
-    sums = {"inside": 0, "below": 0, "above": 0, "squares": 0}
+    """Steps inside, below and above the edges, and what squares see of them, at most 2**31."""
+    sums = {"inside": 0, "below": 0, "above": 0, "squares": 0, "outside": 0}
     for value in values:
         if math.isfinite(value):
             place, steps = place_of(value, edges), steps_of(value, centre, scale)
             where = "below" if place == 0 else "above" if place == len(edges) else "inside"
             sums[where] += steps
+            if where != "inside":
+                sums["outside"] += min(max(steps, -(2**31)), 2**31)
             sums["squares"] += min(abs(steps), 2**31) ** 2
     return sums
 

@@ -114,6 +114,19 @@ def test_small_windows_are_within_two_rows(draw):
         assert found["wasserstein"] == pytest.approx(wasserstein_score(own, other), abs=1e-3)
 
 
+@pytest.mark.parametrize("share", [0.3, 1.0])
+@pytest.mark.parametrize("draw", ["normal", "lognormal", "uniform"])
+def test_a_new_heavy_value_is_placed_to_a_bin(draw, share):
+    rng = np.random.default_rng(11)
+    for _ in range(5):
+        reference, window = (DRAWS[draw](rng, rows, 0.0) for rows in (20_000, 5_000))
+        window[: int(5_000 * share)] = rng.choice(reference)
+        found = scores(drift_of(numbers(reference), numbers(window), methods=FINE))
+        own, other = NumericSample(reference, with_spread=True), NumericSample(window)
+        assert found["ks"] == pytest.approx(ks_statistic(own, other), abs=1 / 384)
+        assert found["wasserstein"] == pytest.approx(wasserstein_score(own, other), abs=6e-3)
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.integers(-3, 3), min_size=1, max_size=40),

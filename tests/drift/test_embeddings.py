@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from engine.codecs.predictions import Column, Kind
-from engine.drift.embeddings import STEPS, EmbeddingDrift
+from engine.drift.embeddings import STEPS, EmbeddingDrift, gram_weights
 from engine.drift.multivariate import Multivariate
 
 WIDTH = 48
@@ -113,3 +113,23 @@ def test_embeddings_are_found_by_their_kind():
     other = {"prompt": Column(Kind.EMBEDDING, np.ones((9, 3), np.float32), rows=np.arange(9))}
     fitted.add(pane, other, np.arange(9))  # another dimension: the codec has refused it by value
     assert fitted.compare(pane)[0].rows == 150
+
+
+def test_a_reference_without_any_direction_says_nothing():
+    zeros = {"v": Column(Kind.EMBEDDING, np.zeros((80, 3), np.float32), rows=np.arange(80))}
+    fitted = Multivariate.fit(zeros, 80)
+    pane = fitted.pane()
+    ones = {"v": Column(Kind.EMBEDDING, np.ones((80, 3), np.float32), rows=np.arange(80))}
+    fitted.add(pane, ones, np.arange(80))
+    (drift,) = fitted.compare(pane)
+    assert (drift.rows, drift.reference_rows, drift.statistics) == (80, 0, ())
+
+
+def test_the_weights_are_the_covariances_eigenvalues_less_what_a_sample_spreads():
+    generator = np.random.default_rng(8)
+    units = naive.unit_vectors(vectors_of(generator, 300))
+    weights = gram_weights(units)
+    covariance = np.cov(units.T.astype(float))
+    assert weights.sum() == pytest.approx(np.trace(covariance), rel=1e-4)
+    assert weights[:6] == pytest.approx(np.linalg.eigvalsh(covariance)[::-1][:6], rel=0.05)
+    assert gram_weights(units[:1]).shape == (0,)

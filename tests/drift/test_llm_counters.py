@@ -67,9 +67,7 @@ def labels(version, segment):
 def told(counters):
     series, values = counters.series(labels)
     assert len({one.text for one in series}) == len(series) == len(values)
-    return {
-        (one.name, one.labels): value for one, value in zip(series, values.tolist(), strict=True)
-    }
+    return {(one.name, one.labels): value for one, value in zip(series, values, strict=True)}
 
 
 def maybe(strategy):
@@ -226,4 +224,5 @@ def test_the_calls_of_the_codec_are_counted():
         ("llm_tokens_total", "cached"): 20,
         ("llm_errors_total", "timeout"): 1,
         ("llm_finish_reasons_total", "refusal"): 1,
+        ("llm_finish_reasons_total", "error"): 1,
     }

@@ -61,11 +61,12 @@ def test_numbers_are_counted_as_by_the_naive_twin(reference, values):
     assert found.counts.tolist() == naive.counts_of(values, own.edges)
     assert (found.rows, found.missing) == (len(finite), len(values) - len(finite))
     expected = naive.sums_of(values, own.edges, *own.frame[2:].tolist())
-    inside, low, below, under, above, squares, rest = arrays["sums"][0].tolist()
+    inside, low, below, under, above, squares, rest, outside = arrays["sums"][0].tolist()
     assert inside == expected["inside"]
     assert low + (below << 32) == expected["below"]
     assert under + (above << 32) == expected["above"]
     assert squares + (rest << 32) == expected["squares"]
+    assert outside == expected["outside"]
     assert arrays["registers"][0].tolist() == naive.registers_of(values)
     if finite:
         assert (found.minimum, found.maximum) == (min(finite), max(finite))
@@ -81,6 +82,16 @@ def test_moments_are_those_of_the_values():
     first, last = grid.features["x"].edges[[0, -1]]
     assert found.below == pytest.approx(np.maximum(first - window, 0.0).sum(), abs=1e-2)
     assert found.above == pytest.approx(np.maximum(window - last, 0.0).sum(), abs=1e-2)
+
+
+def test_values_far_outside_leave_finite_moments():
+    values = np.array([0.0, 1.0, 1e308, -1.7e308, 1e20])
+    grid = Grid.learn({"x": numbers(values[:2])})
+    found = summary_of(grid, {"x": numbers(values)}).feature("x")
+    assert (found.minimum, found.maximum) == (-1.7e308, 1e308)
+    assert 50.0 < found.spread < 130.0  # as if they were 128 ranges away
+    assert 1e10 < found.above < 1e13
+    assert 1e10 < found.below < 1e13
 
 
 @pytest.mark.parametrize("size", [0, 1, 100, 3_000, 100_000])

@@ -10,7 +10,7 @@ import pytest
 from document_readers import every_epoch, kafka_reader, poll_to_end
 
 from engine.codecs.native_json import NativeJsonCodec
-from engine.codecs.prediction_formats import make_prediction_codec
+from engine.codecs.prediction_formats import make_prediction_codec, make_tables
 from engine.codecs.samples import Limits
 from engine.config.connections import KafkaSource
 from engine.config.prediction_fields import PredictionFields
@@ -22,7 +22,8 @@ def codec_of(message_format="json", **fields):
     settings = KafkaSource(
         brokers="none", topic="t", format=message_format, predictions=PredictionFields(**fields)
     )
-    return make_prediction_codec(settings, Limits(), lateness_ns=5 * 10**9)
+    tables = make_tables(Limits())
+    return make_prediction_codec(settings, tables, limits=Limits(), lateness_ns=5 * 10**9)
 
 
 def record(row, stamp_ms=None, headers=()):
