@@ -88,6 +88,7 @@ def llm_settings(service: str, config: LlmConfig) -> LlmSettings:
             ],
             evaluators=config.evaluators,
             refusals=config.refusals,
+            embeddings=config.embeddings,
         )
         return settings(tags=config.tags) if config.tags else settings()
     except ValueError as error:

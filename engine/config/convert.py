@@ -83,10 +83,8 @@ class Converter:
             if key in fields:
                 inner = _joined(path, key)
                 values[fields[key].name] = self.value(fields[key].shape, node[key], entry, inner)
-            elif key not in shape.struct.planned_keys:
+            else:
                 self.report(entry.key, path, _unknown_key(key, list(fields)))
-            elif node[key]:
-                self.report(entry.key, path, f"`{key}` isn't supported yet; remove it")
         for field in shape.fields:
             if field.required and field.key not in node:
                 self.report(node.position, path, f"`{field.key}` is missing. {field.meaning}")
@@ -164,12 +162,8 @@ class Converter:
     def _choice(self, shape: ChoiceShape, text: str, entry: Entry, path: str) -> Any:
         if text in shape.choices:
             return text
-        choices = ", ".join(shape.choices)
-        if text in shape.planned:
-            message = f"{_shown(entry)} isn't supported yet; write {choices}"
-        else:
-            message = f"{_shown(entry)} isn't known; write one of {choices}"
-            message += _did_you_mean(text, shape.choices) if not refers(entry.text or "") else ""
+        message = f"{_shown(entry)} isn't known; write one of {', '.join(shape.choices)}"
+        message += _did_you_mean(text, shape.choices) if not refers(entry.text or "") else ""
         return self.report(entry.value, path, message)
 
     def _within_bounds(self, shape: ScalarShape, value: Any, entry: Entry, path: str) -> Any:

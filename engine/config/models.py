@@ -49,6 +49,10 @@ class LlmConfig(Section, frozen=True, kw_only=True):
         dict[str, str],
         Meta(description="Tags of calls, such as `tenant`, with the attribute that each is of."),
     ] = field(default_factory=dict)
+    embeddings: Annotated[
+        dict[str, str],
+        Meta(description="Features that are vectors, with the attribute that each is of."),
+    ] = field(default_factory=dict)
     evaluators: Annotated[
         tuple[Annotated[str, Meta(min_length=1)], ...],
         Meta(description="Names of evaluations that are joined with their calls."),
@@ -56,7 +60,10 @@ class LlmConfig(Section, frozen=True, kw_only=True):
     refusals: Annotated[
         tuple[Annotated[str, Meta(min_length=1)], ...],
         Meta(description="Finish reasons that are refusals."),
-    ] = ("content_filter", "refusal", "safety")
+    ] = (
+        *("content_filter", "content_filtered", "refusal", "safety", "prohibited_content"),
+        *("blocklist", "spii", "guardrail_intervened"),
+    )
 
 
 class QualityConfig(Section, frozen=True, kw_only=True):
@@ -74,11 +81,11 @@ class QualityConfig(Section, frozen=True, kw_only=True):
     ] = DAY_NS
     slide_ns: Annotated[
         Duration, Meta(gt=0, description="Step of that window; it must be a multiple of it.")
-    ] = HOUR_NS
+    ] = 3 * HOUR_NS
     correct_every_ns: Annotated[
         Duration,
         Meta(description="How often windows that were told are corrected; 0: at every tick."),
-    ] = HOUR_NS
+    ] = 6 * HOUR_NS
     classes: Annotated[
         int, Meta(ge=2, le=256, description="Classes told apart; further ones count as one.")
     ] = 16

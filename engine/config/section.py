@@ -1,7 +1,6 @@
 """What all parts of the configuration have in common."""
 
 from collections.abc import Iterator
-from typing import ClassVar
 
 from msgspec import Struct
 
@@ -15,10 +14,7 @@ class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, ren
 
     A field's YAML key is its name without the unit: the key ``lateness`` (``5s``) is the field
     `lateness_ns`, the key ``message_size`` (``1MiB``) the field `message_size_bytes`.
-    `planned_keys` are keys that a later version will take.
     """
-
-    planned_keys: ClassVar[tuple[str, ...]] = ()
 
     def conflicts(self) -> Iterator[tuple[str, str]]:
         """Give the key (or "" for the part as a whole) and the message of each contradiction.

@@ -53,10 +53,9 @@ class MapShape(Shape):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChoiceShape(Shape):
-    """One of some words; the `planned` ones a later version will take."""
+    """One of some words."""
 
     choices: tuple[str, ...]
-    planned: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +115,7 @@ def _shape(hint: inspect.Type, extra: dict[str, Any]) -> Shape:
         return MapShape(item=_shape(hint.value_type, {}))
     if isinstance(hint, inspect.LiteralType):
         choices = tuple(map(str, hint.values))
-        return ChoiceShape(choices=choices, planned=extra.get("planned", ()))
+        return ChoiceShape(choices=choices)
     if isinstance(hint, inspect.AnyType):
         return AnyShape(nullable=True)
     return ScalarShape(scalar=_SCALARS[type(hint)], bounds=_bounds(hint))

@@ -68,7 +68,7 @@ def _corrected(
     if area == 0.0:
         return abs(shift)
     error = (above - below) - shift
-    return max(area - error * (above - below) / area, abs(shift))
+    return max(area - error * ((above - below) / area), abs(shift))
 
 
 def positions(window: FeatureCounts) -> NDArray[np.float64]:

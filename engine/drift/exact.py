@@ -6,6 +6,7 @@ p-values; those here count both sides as samples.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,7 @@ class ExactReference:
         If a method isn't known, or isn't for a column's kind.
     """
 
+    @np.errstate(all="ignore")  # what overflows has no finite score, and is left out
     def __init__(
         self,
         reference: ExactWindow,
@@ -75,8 +77,7 @@ class ExactReference:
         grids = reference.grid.features
         columns = {name: _column(reference, grid, names or {}) for name, grid in grids.items()}
         kinds = {name: _kind(grid) for name, grid in grids.items()}
-        with np.errstate(all="ignore"):  # what overflows has no finite score, and is left out
-            self._report = Reference(columns, kinds, options)
+        self._report = Reference(columns, kinds, options)
         self._rows = reference.rows
         self._missing = {name: reference.missing(grid) for name, grid in grids.items()}
         self._samples = {
@@ -84,6 +85,7 @@ class ExactReference:
         }
         self._columns = {name: reference.column(name) for name in grids}
 
+    @np.errstate(all="ignore")
     def compare(
         self,
         window: ExactWindow,
@@ -128,7 +130,8 @@ class ExactReference:
             asked = methods.get(grid.kind, DEFAULT_METHODS[grid.kind])
             statistics = list(self._missing_share(window, grid, asked, rows_min))
             if min(own.rows, other.rows) >= max(rows_min, 1):
-                statistics = [*_value_statistics(own, other, drift, asked), *statistics]
+                of_values = _value_statistics(own, other, drift, asked)
+                statistics = [*(one for one in of_values if isfinite(one.score)), *statistics]
             gauges = _gauges(window, grid, own, other)
             if drift.score is not None:
                 gauges["evidently_drifted"] = float(drift.drifted)
@@ -243,7 +246,9 @@ def _gauges(window: ExactWindow, grid: FeatureGrid, own: Sample, other: Sample) 
         return gauges
     values = other.values  # in ascending order, so that sums are always the same
     gauges["distinct_values"] = float(other.distinct_with(other, other.rows + 1))
-    gauges["mean"] = float(np.mean(values))
+    mean = float(np.mean(values))
+    if isfinite(mean):
+        gauges["mean"] = mean
     if own.rows:
         gauges["out_of_range_ratio"] = _out_of_range(own, other) / other.rows
     return gauges

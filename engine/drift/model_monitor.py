@@ -101,6 +101,11 @@ class ModelMonitor:
         self._tick_ns: int | None = None
         if reference is not None:
             reference.teach(self._vocabulary)
+        kind = config.quality.kind
+        if config.llm is not None and config.llm.evaluators:
+            self._begin_quality("regression")  # judgements are numbers
+        elif kind != "auto" and kind != "none":  # noqa: PLR1714 - the type follows from it
+            self._begin_quality(kind)
 
     @property
     def rows_waiting(self) -> int:
@@ -148,7 +153,7 @@ class ModelMonitor:
 
     def restore(self, arrays: Mapping[str, NDArray[Any]], plain: Mapping[str, Any]) -> None:
         """Take over what `state` gave, before anything was added."""
-        self._tick_ns, self._kind = plain["tick_ns"], plain["kind"]
+        self._tick_ns = plain["tick_ns"]
         self._vocabulary.restore(plain["vocabulary"])
         self._segments.restore(plain["segments"])
         self._gauges.restore(plain["gauges"])
@@ -160,9 +165,9 @@ class ModelMonitor:
         ]
         for number, (version, own) in enumerate(plain["versions"].items()):
             self._versions[version] = monitor = self._made(version)
-            monitor.restore(part(arrays, f"v{number}"), own, self._kind)
-        if self._kind is not None:
-            self._begin_quality(self._kind)
+            monitor.restore(part(arrays, f"v{number}"), own, plain["kind"])
+        if self._kind is None and plain["kind"] is not None:
+            self._begin_quality(plain["kind"])
         for number, (evaluator, own) in enumerate(plain["quality"].items()):
             if evaluator in self._quality:
                 self._quality[evaluator].restore(part(arrays, f"q{number}"), own)
@@ -220,11 +225,10 @@ class ModelMonitor:
             self._versions[version] = self._made(version)
             self._begin_reference(self._versions[version])
         segment = self._segments.numbers_of(rows)
-        if self._kind is None and self.config.quality.kind != "none":
-            kind = self.config.quality.kind
-            self._kind = kind_of(rows) if kind == "auto" else kind
-            if self._kind is not None:
-                self._begin_quality(self._kind)
+        if self._kind is None and self.config.quality.kind == "auto":
+            kind = kind_of(rows)
+            if kind is not None:
+                self._begin_quality(kind)
         for quality in self._quality.values():
             quality.add(rows, segment)
         if self._counters is not None:
@@ -235,7 +239,7 @@ class ModelMonitor:
         for late in labels:
             if late.evaluator in self._quality:
                 self._quality[late.evaluator].add_labels(late.labels)
-            elif self._kind is None:
+            elif self._kind is None and self.config.quality.kind == "auto":
                 self._early.append(late)
 
     def _advance_quality(self, tick_ns: int, has_rows: bool, output: ModelOutput) -> None:
@@ -266,6 +270,7 @@ class ModelMonitor:
                 monitor.windows.take_reference(found.columns(), segment, found.content_keys())
 
     def _begin_quality(self, kind: QualityKind) -> None:
+        self._kind = kind
         evaluators = self.config.llm.evaluators if self.config.llm is not None else ()
         names = evaluators or ("",)
         for number, evaluator in enumerate(names):

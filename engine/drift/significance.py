@@ -57,10 +57,7 @@ ENUMERATED = 4
 SCREEN = 0.25
 """p-values above are those of a gamma distribution."""
 
-AREA_ENUMERATED = 4
-"""Bins of which all splits of few rows are gone through."""
-
-SCREEN = 0.25
+AREA_SCREEN = 0.25
 """The same for areas, whose moments are those of normal paths."""
 
 COARSE = (0.5, 1.0 / 12.0)

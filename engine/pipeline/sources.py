@@ -86,7 +86,7 @@ def documents_among(partitions: Mapping[str, SourcePartition]) -> frozenset[str]
     return frozenset(
         key
         for key, one in partitions.items()
-        if one.source.kind in ("predictions", "labels", "llm")
+        if one.source.kind in DOCUMENT_KINDS
     )
 
 

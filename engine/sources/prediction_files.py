@@ -187,6 +187,8 @@ def open_predictions(
     files = []
     for key, paths in partition_files(root).items():
         rows = sample(paths)
+        if _is_silent(rows.columns):
+            continue
         layout = prediction_layout(
             rows,
             file=str(paths[0]),
@@ -237,12 +239,18 @@ def recording_kind(root: Path) -> RecordingKind:
     UsageError
         There is nothing to read, or files differ in what they hold.
     """
-    kinds = {_kind_of(sample(paths).columns) for paths in partition_files(root).values()}
+    columns = [sample(paths).columns for paths in partition_files(root).values()]
+    kinds = {_kind_of(found) for found in columns if not _is_silent(found)} or {"metrics"}
     if len(kinds) > 1:
         raise UsageError(
             f"{root}: holds {' and '.join(sorted(kinds))}; play them from folders of their own"
         )
     return kinds.pop()
+
+
+def _is_silent(columns: Sequence[str]) -> bool:
+    """Tell whether a partition has recorded nothing but advances of its watermark."""
+    return list(columns) == ["ts"]
 
 
 def _kind_of(columns: Sequence[str]) -> RecordingKind:

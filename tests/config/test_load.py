@@ -116,8 +116,15 @@ def test_a_heading_with_nothing_below_means_the_defaults():
     assert parse("time:\n  # lateness: 1s\nstate: ~\n", folder=Path()) == Config(file="c.yaml")
 
 
-def test_an_empty_list_is_not_the_default_and_planned_keys_may_be_empty():
-    assert parse("detectors: []\nmodels:\n").detectors == ()
+def test_an_empty_list_is_not_the_default():
+    assert parse("detectors: []\n").detectors == ()
+
+
+def test_a_model_has_its_entry_or_that_of_all_others_or_the_defaults():
+    config = parse("models: [{model: a, rows_min: 20}, {model: '*', rows_min: 30}]\n")
+    assert [config.model(name).rows_min for name in ("a", "b")] == [20, 30]
+    assert config.model("b").model == "b"
+    assert parse("models: []\n").model("b").rows_min == 50
 
 
 @pytest.mark.parametrize("text", ["http: {listen: ''}", "http: {listen: null}"])

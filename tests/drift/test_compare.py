@@ -21,7 +21,7 @@ from engine.drift.compare import (
     compare,
 )
 from engine.drift.compare_counts import COARSE_BINS, COUNTED, coarse_bins, counts_distance
-from engine.drift.compare_kernels import areas_between, take_gaps
+from engine.drift.compare_kernels import areas_between, take_gaps, widest_inside
 from engine.drift.findings import Moved
 from engine.drift.grid import Grid
 from engine.drift.samples import NumericSample
@@ -162,6 +162,38 @@ def test_gaps_and_areas_are_those_of_the_naive_twin(left, right):
     assert widest == pytest.approx(float(max(map(abs, expected))), abs=1e-15)
     areas_between(edges, gaps, areas)
     assert areas == pytest.approx(naive.areas_of(edges.tolist(), gaps.tolist()), abs=1e-12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.floats(), min_size=1, max_size=30),
+    st.lists(st.floats(), min_size=1, max_size=30),
+)
+def test_whatever_the_values_all_numbers_are_finite(reference, window):
+    found = drift_of(numbers(reference), numbers(window), methods=ALL, rows_min=1, detail=True)
+    assert all(math.isfinite(score) for score in scores(found).values())
+    assert all(math.isfinite(gauge) for gauge in found.gauges.values())
+
+
+def like_bridge(step, variance):
+    """Mean excess over the higher end of a Brownian bridge, by the trapezoid rule."""
+    y = np.linspace(0.0, 12.0 * math.sqrt(variance), 200_001)
+    tail = np.exp(-2.0 * y * (y + step) / variance)
+    return float(np.trapezoid(tail, y))
+
+
+@pytest.mark.parametrize("counts", [(50, 50), (50, 90), (10, 0), (0, 300), (3, 999)])
+def test_what_is_inside_a_bin_is_a_bridge(counts):
+    reference = np.array([20, counts[0], 200], np.int32)
+    window = np.array([30, counts[1], 10], np.int32)
+    rows, others = int(reference.sum()), int(window.sum())
+    gaps, is_single = np.empty(2), np.zeros(3, np.bool_)
+    ends = take_gaps(reference, window, rows, others, gaps)
+    variance = counts[0] / rows**2 + counts[1] / others**2
+    expected = ends + like_bridge(abs(gaps[1] - gaps[0]), variance)
+    both = reference, window, rows, others, gaps
+    assert widest_inside(*both, is_single) == pytest.approx(expected, rel=0.01)
+    assert widest_inside(*both, ~is_single) == 0.0
 
 
 def test_like_summaries_have_no_distance():

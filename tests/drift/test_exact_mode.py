@@ -251,3 +251,13 @@ def test_codes_without_a_name_are_categories_all_the_same():
     (found,) = compare_exact(*sides)
     assert found.gauges["unseen_ratio"] == pytest.approx(1 / 3)
     assert not math.isnan(found.statistics[0].score)
+
+
+def test_values_that_overflow_sums_leave_finite_numbers():
+    rng = np.random.default_rng(12)
+    reference = {"x": Column(Kind.NUMERIC, rng.normal(size=2_000) * 1e300)}
+    window = {"x": Column(Kind.NUMERIC, rng.normal(size=500) * 1e307 + 2e307)}
+    (drift,) = both(reference, window, methods=ALL).values()
+    assert {"ks", "missing"} <= {one.method for one in drift.statistics}
+    assert all(math.isfinite(one.score) for one in drift.statistics)
+    assert all(math.isfinite(gauge) for gauge in drift.gauges.values())

@@ -89,7 +89,7 @@ def test_values_far_outside_leave_finite_moments():
     grid = Grid.learn({"x": numbers(values[:2])})
     found = summary_of(grid, {"x": numbers(values)}).feature("x")
     assert (found.minimum, found.maximum) == (-1.7e308, 1e308)
-    assert 50.0 < found.spread < 130.0  # as if they were 128 ranges away
+    assert 50.0 < found.spread < 300.0  # as if they were 256 ranges away
     assert 1e10 < found.above < 1e13
     assert 1e10 < found.below < 1e13
 

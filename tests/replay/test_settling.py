@@ -49,10 +49,10 @@ class Bench:
             self.journal.path.parent.mkdir()
         self.writer = RecordingWriter(self.folder)
         self.writer.define([SERIES])
-        self.settling = Settling(self.writer, self.journal, wait_ns=WAIT_NS)
+        self.settling = Settling(self.journal, wait_ns=WAIT_NS)
 
     def log(self, offset=0, partition=0):
-        log = Log("t", partition, offset)
+        log = Log("t", partition, offset, self.writer)
         self.settling.logs.append(log)
         return log
 

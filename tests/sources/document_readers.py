@@ -63,27 +63,32 @@ def skew():
     return Skew(10**6 * SECOND_NS, buffered_rows_max=10**9)
 
 
-def kafka_reader(log, codec, *, rows=1000, plan=None, begin=None, offset=0):
-    settings = KafkaSource(brokers="none", topic="t")
+def kafka_reader(log, codec, **options):
+    """Read a log in memory; options are those of `topic_reader`."""
 
     def client(_settings, _partition, at, *, headers):
         return FakeClient(log, at, headers=headers)
 
     with patch.object(kafka, "open_client", client):
-        reader = KafkaReader(
-            KafkaPartition(settings, 0, 0),
-            codec=codec,
-            intake=intake(),
-            skew=skew(),
-            epochs=Epochs(plan),
-            idle=IdleAdvances(10**6 * SECOND_NS, state=None, given=lambda *_: None),
-            batch_rows=rows,
-            batch_age_ns=0,
-            stopping=lambda: False,
-            telemetry=Telemetry("test"),
-            resume=None,
-            resume_from=begin or {"offset": offset},
-        )
+        return topic_reader(KafkaSource(brokers="none", topic="t"), codec, **options)
+
+
+def topic_reader(settings, codec, *, rows=1000, plan=None, begin=None):
+    """Read partition 0 of a topic; the first epoch has closed."""
+    reader = KafkaReader(
+        KafkaPartition(settings, 0, 0),
+        codec=codec,
+        intake=intake(),
+        skew=skew(),
+        epochs=Epochs(plan),
+        idle=IdleAdvances(10**6 * SECOND_NS, state=None, given=lambda *_: None),
+        batch_rows=rows,
+        batch_age_ns=0,
+        stopping=lambda: False,
+        telemetry=Telemetry("test"),
+        resume=None,
+        resume_from=begin or {"offset": 0},
+    )
     reader.snapshot()
     return reader
 

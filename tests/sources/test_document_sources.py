@@ -5,9 +5,11 @@ come out; a reader that goes on from any snapshot continues as if nothing had ha
 """
 
 import json
+import time
 
 import pytest
-from document_readers import every_epoch, kafka_reader, poll_to_end
+from confluent_kafka import Producer
+from document_readers import every_epoch, kafka_reader, poll_to_end, topic_reader
 
 from engine.codecs.native_json import NativeJsonCodec
 from engine.codecs.prediction_formats import make_prediction_codec, make_tables
@@ -196,3 +198,21 @@ def test_samples_have_no_codec_state():
     poll_to_end(reader)
     _, _, position = reader.snapshot()["checkpoints"][-1]
     assert "codec" not in position
+
+
+def test_headers_come_from_the_broker(mock_cluster):
+    producer = Producer({"bootstrap.servers": mock_cluster})
+    for value, headers, stamp in EVENTS:
+        producer.produce("events", value, headers=headers, timestamp=stamp, partition=0)
+    assert producer.flush(30) == 0
+    settings = KafkaSource(brokers=mock_cluster, topic="events", format="cloudevents")
+    reader = topic_reader(settings, codec_of("cloudevents"))
+    found = {}
+    until_s = time.monotonic() + 20
+    while len(found) < 7 and time.monotonic() < until_s:
+        batch = reader.poll().batch
+        for table in batch.documents.tables if batch and batch.documents else ():
+            found.update(zip(table.ids, table.ts.tolist(), strict=True))
+    reader.close()
+    assert found["3#0"] == (T0_MS + 3000) * 10**6
+    assert {f"{number}#0" for number in range(7)} <= found.keys()
