@@ -23,6 +23,7 @@ from engine.config.durations import MILLISECOND_NS
 from engine.config.schema import Config
 from engine.events import rfc3339
 from engine.series.columns import Reject
+from engine.sources.confluent_client import headers_of
 
 
 class _RowTables(PredictionTables):
@@ -79,7 +80,7 @@ class LineReader:
         if self._codec.wants_headers:
             stamp = message.timestamp()[1]
             ts = stamp * MILLISECOND_NS if stamp > 0 else None
-            record = Record(payload, message.headers() or (), ts)
+            record = Record(payload, headers_of(message), ts)
             decoded = self._codec.decode_records([record])
         else:
             decoded = self._codec.decode([payload])

@@ -3,7 +3,7 @@
 A checkpoint is a folder of blocks, one for each part of the flow (series shards and rule lanes).
 A block is written under a temporary name by a background thread and renamed when it is on disk,
 so a crash leaves it there in full or not at all. A checkpoint can be used when the blocks of all
-parts are there.
+parts are there that it names.
 """
 
 import os
@@ -34,6 +34,7 @@ FINAL_EPOCH = 10**9
 
 _MAGIC = b"SGBLOCK1"
 _SUFFIX = ".block"
+_PARTS_FILE = "parts.json"
 _CHECKSUM_BYTES = 4
 
 _REST_MAX_S = 1.0
@@ -308,7 +309,7 @@ class CheckpointStore:
         path = self._path(block.checkpoint, block.part)
         temporary = path.with_suffix(".tmp")
         try:
-            path.parent.mkdir(exist_ok=True)
+            self._open_folder(path.parent)
             with temporary.open("wb") as file:
                 file.writelines(encode_block(block.arrays, block.meta))
                 file.flush()
@@ -325,6 +326,18 @@ class CheckpointStore:
                 f"checkpoint block {path} can't be written: {error.strerror}; "
                 "what was written before stays usable"
             ) from error
+
+    def _open_folder(self, folder: Path) -> None:
+        """Make a checkpoint's folder, with the names of all parts that make it whole.
+
+        A flow that gains models has more parts than the one that went before it.
+        """
+        folder.mkdir(exist_ok=True)
+        names = folder / _PARTS_FILE
+        if not names.exists():
+            temporary = names.with_suffix(".tmp")
+            temporary.write_bytes(msgspec.json.encode(sorted(self.parts)))
+            temporary.replace(names)
 
     def _rest(self, spent_s: float) -> None:
         """Keep to the share of the processor, so that checkpoints don't slow the stream."""
@@ -349,7 +362,10 @@ class CheckpointStore:
 
     def _is_whole(self, folder: Path) -> bool:
         blocks = {path.name for path in folder.glob("*" + _SUFFIX)}
-        return blocks >= {part.replace("/", "-") + _SUFFIX for part in self.parts}
+        names = folder / _PARTS_FILE
+        # What was written before such files were has the parts that there are now.
+        needed = msgspec.json.decode(names.read_bytes()) if names.exists() else self.parts
+        return blocks >= {part.replace("/", "-") + _SUFFIX for part in needed}
 
     def _remove_older(self, newest: CheckpointId) -> None:
         whole = [checkpoint for checkpoint in self._whole() if checkpoint <= newest]

@@ -7,7 +7,7 @@ from confluent_kafka import Consumer, KafkaException, Message
 from confluent_kafka import KafkaError as Code
 from confluent_kafka import TopicPartition as Position
 
-from engine.sources.records import ClientError, Fetched, records_of
+from engine.sources.records import ClientError, Fetched, Headers, records_of
 
 
 class ConfluentClient:
@@ -55,7 +55,7 @@ class ConfluentClient:
             list(map(Message.key, good)),
             [offset_of(message) for message in good],
             list(map(itemgetter(1), map(Message.timestamp, good))),
-            [message.headers() or () for message in good] if self._headers else None,
+            list(map(headers_of, good)) if self._headers else None,
         )
         return Fetched(records, at_end, errors)
 
@@ -94,3 +94,10 @@ def offset_of(message: Message) -> int:
     """Offset of a message that was consumed, which always has one."""
     offset = message.offset()
     return -1 if offset is None else offset
+
+
+def headers_of(message: Message) -> Headers:
+    """Headers of a message that was consumed, in their order."""
+    given = message.headers() or []
+    pairs = given.items() if isinstance(given, dict) else given
+    return [(name, value.encode() if isinstance(value, str) else value) for name, value in pairs]

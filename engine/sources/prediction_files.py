@@ -152,10 +152,10 @@ class DocumentReading:
         for place, column, text in typed.misread:
             model = str(frame.rows["model"][place]) if "model" in frame.rows else layout.model
             name = column.removeprefix(FEATURE)
-            batch.refused[model, name, "bad_value"] += 1
+            batch.refused[model, name, "schema_error"] += 1
             row = _row_json(frame.rows, place)
             detail = f"{name} is {shown(text)}, unlike the others of its column"
-            rejects.append(Reject(frame.first_row + place, "bad_value", detail, row))
+            rejects.append(Reject(frame.first_row + place, "schema_error", detail, row))
         rejects.sort(key=lambda reject: reject.message)
         return _block(
             decoded,

@@ -292,3 +292,15 @@ def test_writing_rests_in_proportion(tmp_path, monkeypatch):
     store.close()
     assert sum(rests) == pytest.approx(0.45)
     assert store.seconds_written == pytest.approx(0.05)
+
+
+
+def test_a_flow_that_has_gained_parts_goes_on_from_what_is_whole(tmp_path):
+    with_models = frozenset({*PARTS, "m/0"})
+    filled(tmp_path, 1)
+    store = CheckpointStore(tmp_path, with_models, cpu_share=1.0)
+    assert store.usable == {at(1)}
+    for part in sorted(PARTS):  # but not all that there are now
+        store.write(at(2), part, {"epoch": np.array([2])}, {"part": part})
+    store.close()
+    assert store_of(tmp_path).usable == {at(1)}

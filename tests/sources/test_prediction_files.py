@@ -193,9 +193,9 @@ def test_text_that_is_no_number_is_refused_alone(tmp_path):
     path.write_text(pl.DataFrame([{k: str(v) for k, v in row.items()} for row in rows]).write_csv())
     documents, letters = poll_to_end(reader_of(path, rows=500))
     assert sum(len(t) for batch in documents for t in batch.tables) == 1500
-    assert [(item.offset, str(item.reason)) for item in letters] == [(1200, "bad_value")]
+    assert [(item.offset, str(item.reason)) for item in letters] == [(1200, "schema_error")]
     refused = [item for batch in documents for item in batch.refused.items()]
-    assert refused == [(("m", "age", "bad_value"), 1)]
+    assert refused == [(("m", "age", "schema_error"), 1)]
 
 
 def test_declared_kinds_hold(tmp_path):
