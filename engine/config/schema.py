@@ -196,6 +196,9 @@ class LimitsConfig(Section, frozen=True, kw_only=True):
         int, Meta(ge=1, description="Samples of one series in a rule's range.")
     ] = 100_000
     models: Annotated[int, Meta(ge=1, description="Models whose predictions are watched.")] = 1_000
+    episodes: Annotated[
+        int, Meta(ge=0, description="Episodes whose rows are kept for reports, the newest ones.")
+    ] = 100
     alerts: Annotated[int, Meta(ge=1, description="Pending and firing alerts.")] = 200_000
 
 

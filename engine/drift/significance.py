@@ -229,5 +229,5 @@ def _gamma_tail(value: float, mean: float, variance: float) -> float:
 
 
 def _settled(tail: float, rough: float) -> float:
-    """Give the tail, or a rough value of it where it could not be found."""
-    return min(max(tail, 0.0), 1.0) if math.isfinite(tail) else rough
+    """Give the tail, or a rough value of it where none was found."""
+    return min(tail, 1.0) if math.isfinite(tail) and tail > 0.0 else rough

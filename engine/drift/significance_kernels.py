@@ -7,8 +7,8 @@ the cumulant generating function of S under that condition follows from those of
 saddlepoint approximation of the condition; a second one turns it into the tail (Lugannani, Rice,
 "Saddle point approximation for the distribution of the sum of independent random variables", 1980;
 Jing, Robinson, "Saddlepoint approximations for marginal and conditional probabilities of
-transformed variables", Annals of Statistics 1994). Its error is relative, a per cent or so down to
-p-values of 1e-12; nothing is drawn at random, and nothing depends on how many rows are expected in
+transformed variables", Annals of Statistics 1994). Its error is relative, mostly
+a few per cent however small the p-value; nothing is drawn at random, and nothing depends on how many rows are expected in
 a bin, where the chi-square distribution needs five.
 """
 
@@ -36,10 +36,16 @@ OFFSET, TERM, CHANCE = range(3)
 HALF = 0.5
 """Rows that an empty bin is taken to have where a logarithm needs some."""
 
+JUMP = 1.3
+"""Terms larger than so many times the whole distance are counted one by one, see `beyond`."""
+
 STEPS_MAX = 40
 CLOSE = 1e-5
-JUMP = 1.3
+"""Steps to a saddlepoint, and relative distance from it that is close enough."""
+
 SMALL, NEAR = 1e-3, 0.999
+"""Where second derivatives at 0 and at the saddlepoint s are taken: at SMALL and at NEAR times s."""
+
 LARGEST_EXPONENT = 500.0
 
 

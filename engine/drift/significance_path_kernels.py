@@ -35,6 +35,7 @@ NARROW = 0.7
 
 HALF_NORMAL = math.sqrt(2.0 / math.pi)
 """Mean height of a normal path of deviation 1."""
+
 ITERATIONS = 30
 CLOSE = 3e-3
 """Relative distance from a saddlepoint that its square makes negligible."""

@@ -9,6 +9,7 @@ import bytewax.operators as op
 from bytewax.dataflow import Dataflow, Stream
 from bytewax.operators import KeyedStream
 
+from engine.pipeline.evidence import EvidenceFolder
 from engine.pipeline.model_part import ModelPart
 from engine.pipeline.model_shard import ModelShard, split_documents
 from engine.pipeline.observe import Observer
@@ -61,7 +62,7 @@ class FlowParts:
 
     `store` and `final` (the checkpoint at the end) are None where no state is kept; `warm` are
     shards, by number, that begin with what they have learned from a recording; `spill` is the
-    folder for what models keep on disk.
+    folder for what models keep on disk; `evidence`, where there is one, keeps rows of episodes.
     """
 
     plan: FlowPlan
@@ -72,6 +73,7 @@ class FlowParts:
     observer: Observer
     failure: Failure
     spill: Path
+    evidence: EvidenceFolder | None
     warm: dict[int, SeriesShard] = field(default_factory=dict)
 
 
@@ -162,7 +164,9 @@ def build_models(parts: FlowParts, polled: Stream[Polled]) -> KeyedStream[Batch 
         ]
 
     def make_shard(number: int) -> ModelShard:
-        return ModelShard(number, plan, parts.spill)
+        if parts.evidence is None:
+            return ModelShard(number, plan, parts.spill)
+        return ModelShard(number, plan, parts.spill, parts.evidence.keep)
 
     return op.stateful_batch(
         "models",

@@ -23,6 +23,7 @@ from engine.config.schema import Config
 from engine.errors import StreamgaugeError
 from engine.events import Alert
 from engine.pipeline.build import make_plan
+from engine.pipeline.evidence import evidence_folder
 from engine.pipeline.flow import FlowParts, build_flow, part_names
 from engine.pipeline.observe import Observer
 from engine.pipeline.plan import FlowPlan
@@ -261,6 +262,7 @@ def prepared(
     parts = FlowParts(
         plan=plan,
         spill=Path(spill.name) if spill is not None else Path(config.state.dir) / SPILL_FOLDER,
+        evidence=evidence_folder(config, stateful=run.stateful),
         sources=opener.openers(),
         sinks=open_sinks(config.sinks, store),
         store=store,

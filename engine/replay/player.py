@@ -1,6 +1,6 @@
 """Plays a recording through the flow of a configuration into a folder."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -38,6 +38,7 @@ def replay(
     recording: RecordingSource,
     out: Path,
     *,
+    beside: Sequence[RecordingSource] = (),
     workers: int = 1,
     on_progress: Callable[[int], None] = lambda _: None,
     on_fired: Callable[[list[Episode]], None] = lambda _: None,
@@ -54,6 +55,8 @@ def replay(
         Its path is relative to the working directory.
     out : Path
         Folder for ``alerts.jsonl`` and the other files; made if it is not there.
+    beside : sequence of RecordingSource
+        Further recordings to play in the same flow.
     workers : int
     on_progress : callable
         Told of rows as they are played.
@@ -69,7 +72,10 @@ def replay(
     """
     config = replace(
         config,
-        sources=(recorded_source(config, recording), *recorded_feedback(config)),
+        sources=(
+            *(recorded_source(config, one) for one in (recording, *beside)),
+            *recorded_feedback(config),
+        ),
         sinks=(Sink(folder=FolderSink(path=str(out))),),
         http=HttpConfig(listen=None),
     )

@@ -336,8 +336,11 @@ class CheckpointStore:
         names = folder / _PARTS_FILE
         if not names.exists():
             temporary = names.with_suffix(".tmp")
-            temporary.write_bytes(msgspec.json.encode(sorted(self.parts)))
-            temporary.replace(names)
+            try:
+                temporary.write_bytes(msgspec.json.encode(sorted(self.parts)))
+                temporary.replace(names)
+            finally:
+                temporary.unlink(missing_ok=True)
 
     def _rest(self, spent_s: float) -> None:
         """Keep to the share of the processor, so that checkpoints don't slow the stream."""

@@ -4,6 +4,7 @@ The model is a logistic one, and right at first: customers default as often as i
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,9 +83,7 @@ def generate_credit(seed: int, days: int, count: int = PREDICTIONS) -> CreditRow
     features = _features(rng, count)
     true_log_odds = _log_odds(features)
     net = (region == SHIFT_REGION) & (day >= SHIFT_BEGIN_DAY) & (day < SHIFT_END_DAY)
-    features["income"] = np.where(
-        net, np.round(features["income"] * SHIFT_FACTOR, -1), features["income"]
-    )
+    features["income"] = _rounded(features["income"] * np.where(net, SHIFT_FACTOR, 1.0))
     score = np.round(sigmoid(_log_odds(features)), 4)
     changed = CONCEPT_LOG_ODDS + CONCEPT_DEBT_WEIGHT * (features["debt_ratio"] - _DEBT)
     true_log_odds += np.where(day >= CONCEPT_BEGIN_DAY, changed, 0.0)
@@ -117,11 +116,11 @@ def generate_credit(seed: int, days: int, count: int = PREDICTIONS) -> CreditRow
     return CreditRows(predictions, _labels(rng, ts, defaulted, end_ms))
 
 
-def _features(rng: np.random.Generator, count: int) -> dict[str, NDArray[np.generic]]:
+def _features(rng: np.random.Generator, count: int) -> dict[str, NDArray[Any]]:
     return {
-        "age": np.round(rng.normal(42, 12, count).clip(18, 80)),
-        "income": np.round(_INCOME * rng.lognormal(0, 0.45, count), -1),
-        "loan": np.round(_LOAN * rng.lognormal(0, 0.6, count), -2).clip(500),
+        "age": rng.normal(42, 12, count).clip(18, 80).astype(np.int64),
+        "income": _rounded(_INCOME * rng.lognormal(0, 0.45, count)),
+        "loan": _rounded(_LOAN * rng.lognormal(0, 0.6, count)).clip(500),
         "term_months": chosen(rng, _TERMS, count).astype(np.int64),
         "debt_ratio": np.round(rng.beta(2, 5, count), 3),
         "years_employed": np.round(rng.exponential(_YEARS_MEAN, count), 1),
@@ -132,7 +131,11 @@ def _features(rng: np.random.Generator, count: int) -> dict[str, NDArray[np.gene
     }
 
 
-def _log_odds(features: dict[str, NDArray[np.generic]]) -> NDArray[np.float64]:
+def _rounded(amounts: NDArray[np.float64]) -> NDArray[np.int64]:
+    return np.round(amounts, -1).astype(np.int64)
+
+
+def _log_odds(features: dict[str, NDArray[Any]]) -> NDArray[np.float64]:
     """Give the model's log-odds of a default, float64[n]."""
     number = {
         name: values.astype(np.float64)
@@ -176,7 +179,7 @@ def _labels(
     return in_order(rows)
 
 
-def _label(ts_ms: int, number: int, has_defaulted: bool) -> Row:  # noqa: FBT001 - a label's value
+def _label(ts_ms: int, number: int, has_defaulted: bool) -> Row:
     return ts_ms, {"model": MODEL, "prediction_id": _id(number), "label": int(has_defaulted)}
 
 

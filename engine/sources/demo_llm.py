@@ -83,7 +83,7 @@ def _tokens(
     route: NDArray[np.str_],
     is_long: NDArray[np.bool_],
     is_after: NDArray[np.bool_],
-) -> dict[str, NDArray[np.generic]]:
+) -> dict[str, NDArray[Any]]:
     """Draw the lengths of prompts and answers, and the times that follow from them."""
     count = len(route)
     usual_input = np.array([_INPUT_TOKENS[str(name)] for name in route])
@@ -159,7 +159,7 @@ def _evaluations(
     polite = rng.random(count) < _POLITE_SHARE
     known = ts + np.floor(rng.uniform(*EVALUATION_DELAY_S, count) * 1000).astype(np.int64)
     for number in np.flatnonzero(evaluated & (known < end_ms)).tolist():
-        verdicts = (
+        verdicts: tuple[dict[str, Any], ...] = (
             {"score": round(float(faithful[number]), 3)},
             {"label": "pass" if polite[number] else "fail"},
         )

@@ -34,7 +34,7 @@ class LabelledDrift:
     groups : tuple of str
         Groups of episodes that it shows in.
     features : tuple of str
-        Of which one at least is among the causes of an episode that found it; empty: any.
+        Of which one at least is among the causes of the episode, unless that is of quality.
     alerts : tuple of str
         Rules of ``demo/model_rules.yaml`` that see it.
     description : str
@@ -92,6 +92,7 @@ DRIFTS = (
         start=moment(demo_llm.LONG_BEGIN_DAY),
         end=moment(DAYS),
         groups=("drift", "quality"),
+        features=("input_tokens", "refusal", "finish_reason"),
         description="Birch pastes documents: longer prompts, more refusals, less faithful answers.",
     ),
 )
