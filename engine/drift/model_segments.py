@@ -1,8 +1,5 @@
 """Segments of a model's predictions: combinations of the values of some tags, by version."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +9,9 @@ from engine.drift.version_rows import VersionRows
 ALL = ""
 """Name of the segment that holds all rows of a version."""
 
+NONE = "(none)"
+"""Name of the segment of rows that have none of the configured tags."""
+
 Place = tuple[str, str]
 """A version and the name of a segment."""
 
@@ -20,7 +20,8 @@ class Segments:
     """Numbers of segments, in the order in which event time met them.
 
     A segment's name is ``region=EU,env=prod``: the configured tags in their order, those that a row
-    lacks left out. Rows of a model without configured tags are all in the segment `ALL`.
+    lacks left out; that of a row without any is `NONE`. Rows of a model without configured tags are
+    all in the segment `ALL`.
 
     Parameters
     ----------
@@ -58,12 +59,8 @@ class Segments:
         _, first, which = np.unique(combined, return_index=True, return_inverse=True)
         number = np.empty(len(first), np.int32)
         for place in np.argsort(first).tolist():
-            number[place] = self._number(rows.version, _name(columns, int(first[place])))
+            number[place] = self._number(rows.version, self._name(columns, int(first[place])))
         return number[which]
-
-    def of_version(self, version: str) -> list[int]:
-        """Numbers of a version's segments."""
-        return [number for number, place in enumerate(self._places) if place[0] == version]
 
     def state(self) -> list[Place]:
         """Give all of it as plain values."""
@@ -73,6 +70,11 @@ class Segments:
         """Take over what `state` gave."""
         for version, segment in state:
             self._add((version, segment))
+
+    def _name(self, columns: list[tuple[str, Column]], row: int) -> str:
+        values = [(name, _value(column, int(column.values[row]))) for name, column in columns]
+        parts = [f"{name}={value}" for name, value in values if value is not None]
+        return ",".join(parts) or (NONE if self._tags else ALL)
 
     def _number(self, version: str, segment: str) -> int:
         place = version, segment
@@ -85,13 +87,6 @@ class Segments:
         self._places.append(place)
         self._counts[place[0]] = self._counts.get(place[0], 0) + 1
         return number
-
-
-def _name(columns: list[tuple[str, Column]], row: int) -> str:
-    parts: Mapping[str, Any] = {
-        name: _value(column, int(column.values[row])) for name, column in columns
-    }
-    return ",".join(f"{name}={value}" for name, value in parts.items() if value is not None)
 
 
 def _value(column: Column, code: int) -> str | None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -63,14 +64,13 @@ class VersionSequences:
     ----------
     config : ModelConfig
     budget : Budget
-    kind : str or None
-        What the model's predictions are, once known.
     """
 
     def __init__(self, config: ModelConfig, budget: Budget) -> None:
         self._config = config
         self._budget = budget
-        self._watched: list[_Watched] = []
+        # By place in the configuration; each begins with the first values that it sees.
+        self._watched: dict[int, _Watched] = {}
         self._first_ns: int | None = None
         self._rows = 0
         self.events_per_week: float | None = None
@@ -104,20 +104,17 @@ class VersionSequences:
         kind : str or None
             Of the model's predictions, for its errors.
         """
-        if self.events_per_week is None or not any(
-            entry.on == name for entry in self._config.sequential
-        ):
-            return []
-        if not self._watched:
-            self._watched = [
-                _Watched(entry, self._made(entry, kind)) for entry in self._config.sequential
-            ]
         finite = np.isfinite(values)
+        if self.events_per_week is None or not finite.any():
+            return []
         found = []
-        for item in self._watched:
-            if item.entry.on == name and finite.any():
-                alarms = item.watch(ts[finite], values[finite])
-                found += [_finding(item.entry, *alarm) for alarm in alarms]
+        for number, entry in enumerate(self._config.sequential):
+            if entry.on != name:
+                continue
+            if number not in self._watched:
+                self._watched[number] = _Watched(entry, self._made(entry, kind))
+            alarms = self._watched[number].watch(ts[finite], values[finite])
+            found += [_finding(entry, *alarm) for alarm in alarms]
         return found
 
     def wants(self, name: str) -> bool:
@@ -126,14 +123,16 @@ class VersionSequences:
 
     def state(self, arrays: Arrays, prefix: str) -> dict[str, Any]:
         """Put copies of the arrays into `arrays`, and give the plain values."""
-        for number, item in enumerate(self._watched):
+        for number, item in self._watched.items():
             own = {**item.detector.snapshot(), "times": item.times}
             arrays |= {f"{prefix}|{number}|{name}": array.copy() for name, array in own.items()}
         return {
             "first_ns": self._first_ns,
             "rows": self._rows,
             "events_per_week": self.events_per_week,
-            "seen": [item.seen for item in self._watched],
+            "watched": [
+                (number, item.seen, _identity(item.entry)) for number, item in self._watched.items()
+            ],
         }
 
     def restore(
@@ -142,22 +141,18 @@ class VersionSequences:
         plain: Mapping[str, Any],
         kind: QualityKind | None,
     ) -> None:
-        """Take over what `state` gave, with the prefix taken off."""
+        """Take over what `state` gave, with the prefix taken off; other detectors begin anew."""
         self._first_ns, self._rows = plain["first_ns"], plain["rows"]
         self.events_per_week = plain["events_per_week"]
-        if len(plain["seen"]) != len(self._config.sequential):
-            return  # other detectors than before begin anew
-        for number, (entry, seen) in enumerate(
-            zip(self._config.sequential, plain["seen"], strict=True)
-        ):
-            item = _Watched(entry, self._made(entry, kind))
-            own = part(arrays, str(number))
-            item.times, item.seen = own.pop("times"), seen
-            try:
-                item.detector.restore(own)
-            except ValueError:
-                item.seen, item.times = 0, item.times[:0]
-            self._watched.append(item)
+        for number, seen, identity in plain["watched"]:
+            entries = self._config.sequential[number : number + 1]
+            for entry in entries:
+                if _identity(entry) == identity:
+                    item = _Watched(entry, self._made(entry, kind))
+                    own = part(arrays, str(number))
+                    item.times, item.seen = own.pop("times"), seen
+                    item.detector.restore(own)
+                    self._watched[number] = item
 
     def _made(self, entry: SequentialConfig, kind: QualityKind | None) -> SequentialDetector:
         name, params = entry.use, dict(entry.params)
@@ -171,6 +166,11 @@ class VersionSequences:
         if entry.on == ERROR and name in _BUDGETED:
             params.setdefault("direction", "rise")
         return sequential_detector(name, **params)
+
+
+def _identity(entry: SequentialConfig) -> str:
+    """Name a detector with all its parameters: another one takes over nothing."""
+    return msgspec.json.encode(entry, order="deterministic").decode()
 
 
 def _finding(entry: SequentialConfig, ts: int, onset_ns: int) -> Finding:

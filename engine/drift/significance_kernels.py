@@ -8,8 +8,8 @@ saddlepoint approximation of the condition; a second one turns it into the tail 
 "Saddle point approximation for the distribution of the sum of independent random variables", 1980;
 Jing, Robinson, "Saddlepoint approximations for marginal and conditional probabilities of
 transformed variables", Annals of Statistics 1994). Its error is relative, mostly
-a few per cent however small the p-value; nothing is drawn at random, and nothing depends on how many rows are expected in
-a bin, where the chi-square distribution needs five.
+a few per cent however small the p-value. Nothing is drawn at random, and three rows expected in a
+bin are enough, where the chi-square distribution needs five for one of our distances alone.
 """
 
 import math
@@ -44,7 +44,7 @@ CLOSE = 1e-5
 """Steps to a saddlepoint, and relative distance from it that is close enough."""
 
 SMALL, NEAR = 1e-3, 0.999
-"""Where second derivatives at 0 and at the saddlepoint s are taken: at SMALL and at NEAR times s."""
+"""Second derivatives are differences from 0 to about SMALL, and from NEAR times s to s."""
 
 LARGEST_EXPONENT = 500.0
 

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from engine.codecs.prediction_rows import take_table
 from engine.codecs.predictions import Column, Kind, LabelTable, PredictionTable
+from engine.drift.content_hash import add_content
 from engine.drift.findings import PREDICTION, SCORE
 from engine.drift.label_rows import Labels
-from engine.drift.vocabulary import ContentHash, Vocabulary
+from engine.drift.vocabulary import Vocabulary
 
 T = TypeVar("T", PredictionTable, LabelTable)
 
@@ -93,6 +94,9 @@ class WaitingTables:
         if not len(table):
             return
         self._predictions.append((_in_time(table), 0))
+        if table.label_ts is not None:
+            # What came with a prediction was not known before it.
+            table = replace(table, label_ts=np.maximum(table.label_ts, table.ts))
         labels = table.inline_labels()
         if labels is not None:
             self.add_labels(labels)
@@ -132,7 +136,7 @@ class WaitingTables:
         ts = np.concatenate([table.ts for table in tables])
         key = np.concatenate([table.key for table in tables])
         score = np.concatenate([table.score for table in tables])
-        order = _order(ts, key, lambda: _contents(tables, score))
+        order = _order(ts, key, lambda: _contents(tables))
         sizes = [len(table) for table in tables]
 
         def joined(name: str, columns: list[Column | None]) -> Column | None:
@@ -210,25 +214,24 @@ def _order(
     return order
 
 
-def _contents(tables: list[PredictionTable], score: NDArray[np.float64]) -> NDArray[np.uint64]:
-    names = sorted({name for table in tables for name in (*table.features, *table.tags)})
-    numbers = {name: place + 2 for place, name in enumerate(names)}
-    hashing, parts, begin = ContentHash(), [], 0
+def _contents(tables: list[PredictionTable]) -> NDArray[np.uint64]:
+    parts = []
     for table in tables:
         hashes = np.zeros(len(table), np.uint64)
-        own = Column(Kind.NUMERIC, score[begin : begin + len(table)])
-        hashing.add(hashes, 0, own).add(hashes, 1, table.prediction)
-        for name, column in (*table.features.items(), *table.tags.items()):
-            hashing.add(hashes, numbers[name], column)
+        add_content(hashes, SCORE, Column(Kind.NUMERIC, table.score))
+        add_content(hashes, PREDICTION, table.prediction)
+        for name, column in table.features.items():
+            add_content(hashes, name, column)
+        for name, column in table.tags.items():
+            add_content(hashes, TAG + name, column)
         parts.append(hashes)
-        begin += len(table)
     return np.concatenate(parts)
 
 
 def _label_contents(tables: list[LabelTable]) -> NDArray[np.uint64]:
-    hashing, parts = ContentHash(), []
+    parts = []
     for table in tables:
         hashes = np.zeros(len(table), np.uint64)
-        hashing.add(hashes, 0, table.label)
+        add_content(hashes, PREDICTION, table.label)
         parts.append(hashes)
     return np.concatenate(parts)

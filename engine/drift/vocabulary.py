@@ -6,8 +6,7 @@ become the model's, in the order of event time, so that nothing of arrival is le
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
-from zlib import crc32
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +14,6 @@ from numpy.typing import NDArray
 from engine.codecs.predictions import OTHER, Column, Kind
 
 _NULLS: Mapping[Kind, Any] = {Kind.BOOLEAN: np.int8(-1), Kind.CATEGORICAL: np.int32(-1)}
-_MIXED = np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass(slots=True)
@@ -207,27 +205,3 @@ def _vectors(
     sorting = np.argsort(rows_of)
     vectors = np.concatenate(values).reshape(-1, width)[sorting]
     return Column(Kind.EMBEDDING, vectors, (), rows_of[sorting])
-
-
-@dataclass(slots=True)
-class ContentHash:
-    """Hashes rows by what they say, so that rows of one time have an order of their own."""
-
-    names: dict[str, np.uint64] = field(default_factory=dict)
-
-    def add(self, into: NDArray[np.uint64], number: int, column: Column) -> Self:
-        """Mix a column into the hashes uint64[n] of its rows."""
-        factor = np.uint64((2 * number + 1) & 0xFFFFFFFF) * _MIXED
-        if column.kind is Kind.CATEGORICAL:
-            hashes = np.array([self._of(name) for name in column.names] + [0], np.uint64)
-            into += (hashes[column.values] + np.uint64(1)) * factor
-        elif column.rows is not None:
-            into[column.rows] += column.values[:, 0].astype(np.float64).view(np.uint64) * factor
-        else:
-            # Zero twice: -0.0 and 0.0 are one value.
-            bits = (column.values.astype(np.float64) + 0.0).view(np.uint64)
-            into += (bits ^ (bits >> np.uint64(29))) * factor
-        return self
-
-    def _of(self, name: str) -> np.uint64:
-        return np.uint64(crc32(name.encode()))

@@ -28,7 +28,9 @@ from engine.rules.templates import External
 ANOMALY_EXIT = "anomaly_state > 0.5"
 """What keeps the bundled anomaly alerts firing: the state's exit level."""
 
-BUNDLED_FILE = "streamgauge/anomalies.yaml"
+ANOMALY_RULES, DRIFT_RULES = "anomalies.yaml", "drift.yaml"
+BUNDLED = "streamgauge/"
+"""Goes before the names of files that ship with the package."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +85,10 @@ def make_plan(
         With all mistakes in rule files and names.
     """
     files, problems = rule_files(config)
-    if config.rules.bundled and config.detectors:
-        files.append(RuleFile(bundled_rules_path(), BUNDLED_FILE))
+    bundled = [ANOMALY_RULES] if config.detectors else []
+    bundled += [DRIFT_RULES] if documents else []
+    if config.rules.bundled:
+        files += [RuleFile(bundled_rules_path(name), BUNDLED + name) for name in bundled]
     groups: list[RuleGroup] = []
     for file in files:
         report = check_rule_file(
@@ -177,7 +181,7 @@ def alert_options(config: Config) -> Callable[[AlertRule], Options]:
     held = Options(hold_while=parse_rule_expression(ANOMALY_EXIT, language))
 
     def options_of(rule: AlertRule) -> Options:
-        if rule.name not in given and rule.file == BUNDLED_FILE:
+        if rule.name not in given and rule.file == BUNDLED + ANOMALY_RULES:
             return held
         return given.get(rule.name, Options())
 

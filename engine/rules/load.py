@@ -89,9 +89,9 @@ def check_rule_file(
     )
 
 
-def bundled_rules_path() -> Path:
-    """Give the rule file for anomalies that ships with the package and is on by default."""
-    return Path(__file__).with_name("bundled") / "anomalies.yaml"
+def bundled_rules_path(name: str) -> Path:
+    """Give a rule file that ships with the package and is on by default."""
+    return Path(__file__).with_name("bundled") / name
 
 
 def _unreadable(name: str, message: str) -> RuleFileReport:

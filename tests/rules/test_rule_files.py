@@ -326,10 +326,22 @@ def test_loading_raises_all_problems(tmp_path):
         load_rule_file(path, name="l", default_interval_ns=MINUTE_NS, max_window_ns=DAY_NS)
 
 
+def bundled(name):
+    path = bundled_rules_path(name)
+    return load_rule_file(path, name="bundled", default_interval_ns=MINUTE_NS, max_window_ns=DAY_NS)
+
+
+def test_the_bundled_rules_watch_for_episodes_of_models():
+    (group,) = bundled("drift.yaml")
+    (rule,) = group.rules
+    assert (rule.name, str(rule.expression)) == ("ModelDrift", "drift_episode == 1")
+    labels = {"model": "credit", "version": "7", "group": "quality"}
+    texts = {name: template.expand(labels, 1.0) for name, template in rule.annotations}
+    assert texts["summary"] == "model credit 7: quality"
+
+
 def test_the_bundled_rules_watch_for_onsets():
-    (group,) = load_rule_file(
-        bundled_rules_path(), name="bundled", default_interval_ns=MINUTE_NS, max_window_ns=DAY_NS
-    )
+    (group,) = bundled("anomalies.yaml")
     (rule,) = group.rules
     assert (group.name, group.interval_ns) == ("streamgauge-anomalies", 15_000_000_000)
     assert rule.name == "Anomaly"

@@ -100,3 +100,15 @@ def test_while_one_is_written_the_next_is_left_out(tmp_path):
     assert plan.due(1) is None
     assert plan.due(2) == CheckpointId(1, 2)
     store.close()
+
+
+def test_a_position_is_worth_its_cost_only_where_it_is_kept():
+    epochs = Epochs(PLAN)
+    kept = []
+    for number in range(8):
+        kept.append(epochs.takes_position())
+        epochs.close({"offset": number})
+    assert [number for number, takes in enumerate(kept) if takes] == [3, 7]
+    epochs.ending = True
+    assert epochs.takes_position()
+    assert not Epochs(None).takes_position()
