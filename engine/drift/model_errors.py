@@ -32,7 +32,7 @@ class ErrorWindows:
     feature : str
         What findings call it: ``error``, or the evaluator.
     slide_ns : int
-        Length of a window.
+        Length of a window; one with too few errors goes on for another such length.
     rows_min : int
     budget : Budget
     effect_min : float
@@ -50,6 +50,7 @@ class ErrorWindows:
         self._baseline = np.zeros(3)
         self._window = np.zeros(3)
         self._is_share = True
+        self._begin_ns: int | None = None
         self._end_ns: int | None = None
 
     def add(self, tick_ns: int, values: NDArray[np.float64], kind: QualityKind) -> None:
@@ -60,6 +61,8 @@ class ErrorWindows:
         rest = values[room:]
         if len(rest) and self._end_ns is None:
             self._end_ns = -(-tick_ns // self._slide_ns) * self._slide_ns
+            if self._begin_ns is None:
+                self._begin_ns = self._end_ns - self._slide_ns
         _count(self._window, rest)
 
     def next_end_ns(self) -> int | None:
@@ -68,14 +71,16 @@ class ErrorWindows:
 
     def advance_to(self, tick_ns: int) -> list[Finding]:
         """Give what the window says that is over, if one is and has enough errors."""
-        if self._end_ns is None or tick_ns < self._end_ns:
+        begin_ns, end_ns = self._begin_ns, self._end_ns
+        if begin_ns is None or end_ns is None or tick_ns < end_ns:
             return []
-        window, end_ns = self._window, self._end_ns
-        self._window, self._end_ns = np.zeros(3), None
+        window = self._window
+        self._end_ns = None
         if min(window[_COUNT], self._baseline[_COUNT]) < self._rows_min:
-            return []
+            return []  # the next errors go on with it
+        self._window, self._begin_ns = np.zeros(3), None
         chance, rise = self._compared(window)
-        alpha = self._budget.alpha(1, self._slide_ns)
+        alpha = self._budget.alpha(1, end_ns - begin_ns)
         means = [part[_SUM] / part[_COUNT] for part in (self._baseline, window)]
         return [
             Finding(
@@ -88,7 +93,7 @@ class ErrorWindows:
                 alpha=alpha,
                 significant=chance <= alpha and rise >= self._effect_min,
                 score_min=self._effect_min,
-                window_begin_ns=end_ns - self._slide_ns,
+                window_begin_ns=begin_ns,
                 window_end_ns=end_ns,
                 rows=int(window[_COUNT]),
                 reference_rows=int(self._baseline[_COUNT]),
@@ -103,6 +108,7 @@ class ErrorWindows:
             "baseline": self._baseline.tolist(),
             "window": self._window.tolist(),
             "is_share": self._is_share,
+            "begin_ns": self._begin_ns,
             "end_ns": self._end_ns,
         }
 
@@ -110,7 +116,8 @@ class ErrorWindows:
         """Take over what `state` gave."""
         self._baseline = np.array(plain["baseline"])
         self._window = np.array(plain["window"])
-        self._is_share, self._end_ns = plain["is_share"], plain["end_ns"]
+        self._is_share = plain["is_share"]
+        self._begin_ns, self._end_ns = plain["begin_ns"], plain["end_ns"]
 
     def _compared(self, window: NDArray[np.float64]) -> tuple[float, float]:
         """Give the one-sided p-value of larger errors, and by how much they are larger.

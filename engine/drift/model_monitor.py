@@ -16,9 +16,9 @@ from engine.codecs.predictions import OTHER, LabelTable, PredictionTable
 from engine.config.durations import HOUR_NS, SECOND_NS
 from engine.config.models import ModelConfig
 from engine.drift.concept_gap import concept_gap
+from engine.drift.early_labels import EarlyLabels
 from engine.drift.episode_findings import Finding
 from engine.drift.importance import Importance, ImportanceState
-from engine.drift.label_rows import Labels
 from engine.drift.llm_counters import LlmCounters
 from engine.drift.model_gauges import ModelGauges
 from engine.drift.model_quality import ModelQuality, QualityKind, kind_of
@@ -93,8 +93,8 @@ class ModelMonitor:
         self._versions: dict[str, VersionMonitor] = {}
         self._quality: dict[str, ModelQuality] = {}
         self._kind: QualityKind | None = None
-        # Labels that are there before the first prediction says what it is.
-        self._early: list[LabelRows] = []
+        self._evaluators = (config.llm.evaluators if config.llm is not None else ()) or ("",)
+        self._early = EarlyLabels(config.model, config.label_delay_ns, config.open_predictions)
         window_ns = config.window.ns or HOUR_NS
         self._gauges = ModelGauges(config.model, max(HOUR_NS, 2 * window_ns))
         self._counters = LlmCounters() if config.llm is not None else None
@@ -136,7 +136,7 @@ class ModelMonitor:
             "segments": self._segments.state(),
             "gauges": self._gauges.state(),
             "importance": msgspec.to_builtins(self._importance.snapshot()),
-            "early": _early_state(self._early, arrays),
+            "early": self._early.state(arrays, "early"),
             "waiting": state_of(self._waiting.tables(), arrays, "waiting"),
             "versions": {},
             "quality": {},
@@ -159,10 +159,7 @@ class ModelMonitor:
         self._gauges.restore(plain["gauges"])
         self._importance.restore(msgspec.convert(plain["importance"], ImportanceState))
         self.add(*tables_of(plain["waiting"], arrays, "waiting"))
-        self._early = [
-            LabelRows(evaluator, Labels._make(arrays[f"early{n}|{f}"] for f in Labels._fields))
-            for n, evaluator in enumerate(plain["early"])
-        ]
+        self._early.restore(part(arrays, "early"), plain["early"])
         for number, (version, own) in enumerate(plain["versions"].items()):
             self._versions[version] = monitor = self._made(version)
             monitor.restore(part(arrays, f"v{number}"), own, plain["kind"])
@@ -177,7 +174,7 @@ class ModelMonitor:
     def _next_tick(self) -> int | None:
         """The next tick at which anything can happen."""
         interval_ns = self.config.interval_ns
-        times = [self._waiting.first_ns()]
+        times = [self._waiting.first_ns(), self._early.next_event_ns()]
         times += [monitor.next_event_ns() for monitor in self._versions.values()]
         times += [quality.monitor.next_event_ns() for quality in self._quality.values()]
         if self._tick_ns is not None:
@@ -194,7 +191,8 @@ class ModelMonitor:
         predictions, labels = self._waiting.take_through(tick_ns)
         for rows in predictions:
             output.records += self._take(rows, tick_ns)
-        self._take_labels(labels)
+        output.letters += self._take_labels(labels)
+        output.letters += self._early.advance_to(tick_ns)
         self._advance_quality(tick_ns, bool(predictions or labels), output)
         more: dict[str, list[Finding]] = {}
         if tick_ns % self.config.quality.slide_ns == 0 and "" in self._quality:
@@ -235,12 +233,23 @@ class ModelMonitor:
             self._counters.add(version, segment, rows.features)
         return self._versions[version].take(rows, segment, tick_ns, self._hearing(version))
 
-    def _take_labels(self, labels: Sequence[LabelRows]) -> None:
+    def _kind_of(self, rows: VersionRows) -> QualityKind | None:
+        """What the model predicts, if these rows are enough to tell."""
+        kind = self.config.quality.kind
+        if kind == "none":
+            return None
+        if self._evaluators != ("",):
+            return "regression"  # of what evaluators give, the mean is told
+        return kind_of(rows) if kind == "auto" else kind
+
+    def _take_labels(self, labels: Sequence[LabelRows]) -> list[DeadLetter]:
+        letters: list[DeadLetter] = []
         for late in labels:
             if late.evaluator in self._quality:
                 self._quality[late.evaluator].add_labels(late.labels)
-            elif self._kind is None and self.config.quality.kind == "auto":
-                self._early.append(late)
+            elif late.evaluator in self._evaluators and self.config.quality.kind != "none":
+                letters += self._early.add(late)
+        return letters
 
     def _advance_quality(self, tick_ns: int, has_rows: bool, output: ModelOutput) -> None:
         for evaluator, quality in self._quality.items():
@@ -270,33 +279,22 @@ class ModelMonitor:
                 monitor.windows.take_reference(found.columns(), segment, found.content_keys())
 
     def _begin_quality(self, kind: QualityKind) -> None:
-        self._kind = kind
-        evaluators = self.config.llm.evaluators if self.config.llm is not None else ()
-        names = evaluators or ("",)
-        for number, evaluator in enumerate(names):
+        for number, evaluator in enumerate(self._evaluators):
             estimator = None
             if not evaluator and self._reference is not None:
                 estimator = self._reference.estimator
             self._quality[evaluator] = ModelQuality(
                 self.config,
                 evaluator,
-                "regression" if evaluator else kind,
+                kind,
                 self._folder / f"join-{number}",
                 self._segments,
                 estimator,
             )
-        early, self._early = self._early, []
-        for late in early:
-            if late.evaluator in self._quality:
-                self._quality[late.evaluator].add_labels(late.labels)
+        for late in self._early.take():
+            self._quality[late.evaluator].add_labels(late.labels)
 
     def _llm_labels(self, version: str, segment: int) -> dict[str, str]:
         places = self._segments.places
         name = places[segment][1] if 0 <= segment < len(places) else OTHER
         return {"model": self.config.model, "version": version, "segment": name}
-
-
-def _early_state(early: Sequence[LabelRows], arrays: Arrays) -> list[str]:
-    for number, late in enumerate(early):
-        arrays |= {f"early{number}|{name}": a for name, a in late.labels._asdict().items()}
-    return [late.evaluator for late in early]

@@ -19,7 +19,8 @@ from engine.codecs.predictions import Column, Kind
 from engine.config.models import ModelConfig
 from engine.drift.cbpe import Cbpe
 from engine.drift.label_join import LabelJoinParams
-from engine.drift.label_rows import LATE, PAIR, REPEATED, Labels, Predictions
+from engine.drift.label_letters import label_letters
+from engine.drift.label_rows import LATE, LIMIT, PAIR, REPEATED, Labels, Predictions
 from engine.drift.model_segments import ALL, Segments
 from engine.drift.quality import (
     ALL_SEGMENTS,
@@ -33,21 +34,13 @@ from engine.drift.quality_layout import QualityParams
 from engine.drift.quality_metrics import QualitySummary
 from engine.drift.version_rows import VersionRows, as_floats
 from engine.drift.windows import WindowSpec
-from engine.events import DeadLetter, Reason, rfc3339
+from engine.events import DeadLetter
 
 QualityKind = Literal["binary", "classes", "regression", "ranking"]
 CHECKPOINTS_NAMED = 5
 """Newest checkpoints whose files on disk are kept: more than a resume may go back to."""
 
 LAG_QUANTILES = (0.5, 0.9, 0.99)
-SOURCE = "models"
-"""What dead letters of labels name as their source."""
-
-_LABELS = {
-    "orphan": (Reason.ORPHAN_LABEL, "no prediction has this id within label_delay"),
-    "late": (Reason.LATE, "the watermark had passed it before its partition was read"),
-    "limit": (Reason.LIMIT, "too many different labels of this id"),
-}
 
 
 @dataclass(slots=True)
@@ -162,13 +155,12 @@ class ModelQuality:
         for segment in predictions.segment[verdicts == REPEATED].tolist():
             version = places[segment][0]
             news.duplicates[version] = news.duplicates.get(version, 0) + 1
-        news.letters += self._letters("orphan", said.closed.orphans)
-        bad = label_verdicts != REPEATED
-        for why, rows in (
-            ("late", bad & (label_verdicts == LATE)),
-            ("limit", bad & (label_verdicts != LATE)),
-        ):
-            news.letters += self._letters(why, Labels._make(column[rows] for column in labels))
+        of = self.config.model, self.evaluator
+        late = Labels._make(column[label_verdicts == LATE] for column in labels)
+        many = Labels._make(column[label_verdicts == LIMIT] for column in labels)
+        news.letters += label_letters(*of, "orphan", said.closed.orphans)
+        news.letters += label_letters(*of, "late", late)
+        news.letters += label_letters(*of, "limit", many)
         return news
 
     def state(self) -> tuple[dict[str, NDArray[Any]], Any]:
@@ -235,32 +227,6 @@ class ModelQuality:
             own = rows[versions == version]
             found[version] = Errors(changes.ts[own], error[own])
         return found
-
-    def _letters(self, why: str, labels: Labels) -> list[DeadLetter]:
-        reason, detail = _LABELS[why]
-        return [
-            DeadLetter(
-                source=SOURCE,
-                partition=-1,
-                offset=-1,
-                reason=reason,
-                detail=detail,
-                key=None,
-                value=msgspec.json.encode(
-                    {
-                        "ts": rfc3339(ts),
-                        "model": self.config.model,
-                        "prediction_key": f"{key:016x}",
-                        "label": None if np.isnan(label) else label,
-                        **({"evaluator": self.evaluator} if self.evaluator else {}),
-                    }
-                ),
-                ts=ts,
-            )
-            for key, ts, label in zip(
-                labels.key.tolist(), labels.ts.tolist(), labels.label.tolist(), strict=True
-            )
-        ]
 
 
 def kind_of(rows: VersionRows) -> QualityKind | None:

@@ -14,7 +14,7 @@ from engine.drift.episode_findings import Finding
 from engine.drift.model_quality import QualityKind
 from engine.drift.model_segments import ALL
 from engine.drift.panes import Arrays, part
-from engine.drift.run_length import FALSE_ALARM_EVENTS_MIN
+from engine.drift.run_length import FALSE_ALARM_EVENTS_MIN, RateDetector
 from engine.drift.sequential import NOT_ESTIMATED, SequentialDetector
 from engine.drift.sequential_names import sequential_detector
 
@@ -35,6 +35,7 @@ class _Watched:
     def __init__(self, entry: SequentialConfig, detector: SequentialDetector) -> None:
         self.entry = entry
         self.detector = detector
+        self.takes_rates = isinstance(detector, RateDetector)
         self.seen = 0
         self.times = np.empty(0, np.int64)
 
@@ -96,6 +97,8 @@ class VersionSequences:
     ) -> list[Finding]:
         """Let the detectors on a feature, or on `ERROR`, see values; non-finite ones are left out.
 
+        Of a rate's detector so are all but 0 and 1.
+
         Parameters
         ----------
         name : str
@@ -104,16 +107,18 @@ class VersionSequences:
         kind : str or None
             Of the model's predictions, for its errors.
         """
-        finite = np.isfinite(values)
-        if self.events_per_week is None or not finite.any():
+        if self.events_per_week is None:
             return []
+        finite = np.isfinite(values)
         found = []
         for number, entry in enumerate(self._config.sequential):
-            if entry.on != name:
+            if entry.on != name or not finite.any():
                 continue
             if number not in self._watched:
                 self._watched[number] = _Watched(entry, self._made(entry, kind))
-            alarms = self._watched[number].watch(ts[finite], values[finite])
+            item = self._watched[number]
+            takes = finite & np.isin(values, (0, 1)) if item.takes_rates else finite
+            alarms = item.watch(ts[takes], values[takes])
             found += [_finding(entry, *alarm) for alarm in alarms]
         return found
 
@@ -150,8 +155,12 @@ class VersionSequences:
                 if _identity(entry) == identity:
                     item = _Watched(entry, self._made(entry, kind))
                     own = part(arrays, str(number))
-                    item.times, item.seen = own.pop("times"), seen
-                    item.detector.restore(own)
+                    times = own.pop("times")
+                    try:
+                        item.detector.restore(own)
+                    except ValueError:
+                        continue  # of another kind of predictions
+                    item.times, item.seen = times, seen
                     self._watched[number] = item
 
     def _made(self, entry: SequentialConfig, kind: QualityKind | None) -> SequentialDetector:

@@ -53,6 +53,8 @@ class Pane:
     Attributes
     ----------
     kit : Kit
+    begin_ns : int
+        Where it begins: the begin of the stretch, or of windows in rows the time of its first row.
     end_ns : int
         Where it ends: the end of the stretch, or of windows in rows the time of its last row.
     rows : int
@@ -62,10 +64,12 @@ class Pane:
     """
 
     kit: Kit
+    begin_ns: int
     end_ns: int
     rows: int = 0
     segments: dict[int, Counted] = field(default_factory=dict)
     together: Together = field(init=False)
+    _total: Counted | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.together = self.kit.make_together()
@@ -78,6 +82,7 @@ class Pane:
         keys: NDArray[np.uint64],
     ) -> None:
         """Count rows by index, ascending; `segment` int32[n] and `keys` uint64[n] are of all."""
+        self._total = None
         self.rows += len(index)
         own = segment[index]
         for number in np.unique(own).tolist():
@@ -86,6 +91,8 @@ class Pane:
 
     def merge(self, other: Self) -> None:
         """Count what another pane has counted; that one stays as it is."""
+        self._total = None
+        self.begin_ns = min(self.begin_ns, other.begin_ns)
         self.end_ns = max(self.end_ns, other.end_ns)
         self.rows += other.rows
         for number, counted in other.segments.items():
@@ -93,27 +100,33 @@ class Pane:
         self.together.merge(other.together)
 
     def total(self) -> Counted:
-        """All segments in one."""
+        """All segments in one; the same one until rows are added."""
         if len(self.segments) == 1:
             return next(iter(self.segments.values()))
-        total = self.kit.make()
-        for _, counted in sorted(self.segments.items()):
-            total.merge(counted)
-        return total
+        if self._total is None:
+            self._total = self.kit.make()
+            for _, counted in sorted(self.segments.items()):
+                self._total.merge(counted)
+        return self._total
 
     def state(self, prefix: str, arrays: Arrays) -> dict[str, Any]:
         """Put the arrays into `arrays`, and give the plain values."""
         for number, counted in self.segments.items():
             _put(arrays, f"{prefix}|s{number}", counted.arrays())
         _put(arrays, f"{prefix}|t", self.together.arrays())
-        return {"end_ns": self.end_ns, "rows": self.rows, "segments": list(self.segments)}
+        return {
+            "begin_ns": self.begin_ns,
+            "end_ns": self.end_ns,
+            "rows": self.rows,
+            "segments": list(self.segments),
+        }
 
     @classmethod
     def of_state(
         cls, plain: Mapping[str, Any], prefix: str, arrays: Mapping[str, NDArray[Any]], kit: Kit
     ) -> Self:
         """Make the pane whose `state` was kept."""
-        pane = cls(kit, plain["end_ns"], plain["rows"])
+        pane = cls(kit, plain["begin_ns"], plain["end_ns"], plain["rows"])
         for number in plain["segments"]:
             pane._counted(number).restore(part(arrays, f"{prefix}|s{number}"))
         pane.together.restore(part(arrays, f"{prefix}|t"))
@@ -148,9 +161,12 @@ class Cutter:
 
     slide: WindowSize
 
-    def end_of(self, ts: int) -> int:
-        """End of the pane of time that a row is in; a pane holds its begin, not its end."""
-        return (ts // self.slide.ns + 1) * self.slide.ns
+    def stretch_of(self, ts: int) -> tuple[int, int]:
+        """Begin and end of the pane that begins with a row; it holds its begin, not its end."""
+        if self.slide.rows:
+            return ts, ts
+        begin_ns = ts // self.slide.ns * self.slide.ns
+        return begin_ns, begin_ns + self.slide.ns
 
     def rows_until_end(
         self, pane: Pane | None, ts: NDArray[np.int64], begin: int
@@ -160,6 +176,6 @@ class Cutter:
             room = self.slide.rows - (pane.rows if pane is not None else 0)
             taken = min(room, len(ts) - begin)
             return taken, taken == room
-        end_ns = self.end_of(int(ts[begin])) if pane is None else pane.end_ns
+        end_ns = self.stretch_of(int(ts[begin]))[1] if pane is None else pane.end_ns
         taken = int(np.searchsorted(ts, end_ns, side="left")) - begin
         return taken, begin + taken < len(ts)

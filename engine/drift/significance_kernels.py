@@ -46,6 +46,9 @@ CLOSE = 1e-5
 SMALL, NEAR = 1e-3, 0.999
 """Second derivatives are differences from 0 to about SMALL, and from NEAR times s to s."""
 
+NEAR_MEAN = 0.2
+"""Deviations from the mean within which a tail's approximation is too rough."""
+
 LARGEST_EXPONENT = 500.0
 
 
@@ -217,7 +220,7 @@ def slope(out: NDArray[np.float64]) -> float:
 
 @in_place
 def upper_tail(value: float, exponent: float, s: float, curvature: float) -> float:
-    """Lugannani and Rice's approximation.
+    """Lugannani and Rice's approximation; NaN at the mean, where it is a difference of infinities.
 
     Parameters
     ----------
@@ -227,6 +230,8 @@ def upper_tail(value: float, exponent: float, s: float, curvature: float) -> flo
         Generating function, its argument more than 0, and second derivative at the saddlepoint.
     """
     r = math.sqrt(2.0 * max(s * value - exponent, 0.0))
+    if not r > NEAR_MEAN:
+        return np.nan
     u = s * math.sqrt(curvature)
     density = math.exp(-0.5 * r * r) / math.sqrt(2.0 * math.pi)
     return 0.5 * math.erfc(r / math.sqrt(2.0)) - density * (1.0 / r - 1.0 / u)

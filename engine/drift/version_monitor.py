@@ -234,12 +234,9 @@ class VersionMonitor:
         alpha: float,
     ) -> Finding:
         effect, effect_min = one.score, self._config.effect_min
-        if one.method == "chi_square" and drift.rows and drift.reference_rows:
-            # The statistic grows with the rows: this is its size in shares, 0 to 1.
-            total = drift.rows + drift.reference_rows
-            effect = math.sqrt(
-                max(0.0, one.score) * total / (4.0 * drift.rows * drift.reference_rows)
-            )
+        if one.method == "chi_square":
+            # A sum of squares of shares' differences: as a distance it goes from 0 to 1.
+            effect = math.sqrt(max(0.0, one.score)) / 2.0
         kind: Any = "prediction" if drift.feature in (PREDICTION, SCORE) else "data"
         if one.method in _DATA_QUALITY:
             kind, effect_min = "data_quality", SHARE_MIN

@@ -79,11 +79,6 @@ class VersionWindows:
         self._first_ns: int | None = None
 
     @property
-    def has_reference(self) -> bool:
-        """Whether there is something to compare with."""
-        return self._reference is not None
-
-    @property
     def reference_rows(self) -> int:
         """Rows of the reference, or of what has been collected for it so far."""
         if self._reference is not None:
@@ -97,8 +92,8 @@ class VersionWindows:
         keys: NDArray[np.uint64],
     ) -> None:
         """Freeze a reference: features by name, the segment and the key of each row."""
-        self._comparison.learn(columns, keys)
-        self._reference = Pane(self._comparison, 0)
+        columns = self._comparison.learn(columns, keys)
+        self._reference = Pane(self._comparison, 0, 0)
         self._reference.add(columns, np.arange(len(keys)), segment, keys)
         self._collected = None
 
@@ -195,9 +190,8 @@ class VersionWindows:
     ) -> None:
         first, last = int(ts[index[0]]), int(ts[index[-1]])
         if self._open is None:
-            self._open = Pane(
-                self._comparison, self._cutter.end_of(first) if self._config.slide.ns else first
-            )
+            begin_ns, end_ns = self._cutter.stretch_of(first)
+            self._open = Pane(self._comparison, begin_ns, end_ns)
         if self._config.slide.rows:
             self._open.end_ns = last
         self._open.add(columns, index, segment, keys)
@@ -214,15 +208,14 @@ class VersionWindows:
             self._expire(self._closed[:-panes])
             self._closed = self._closed[-panes:]
             is_whole = len(self._closed) == panes
-            begin_ns = self._window_end_ns or self._first_ns or 0
+            begin_ns = self._closed[0].begin_ns
+            before_ns = pane.begin_ns if self._window_end_ns is None else self._window_end_ns
+            every_ns = max(1, pane.end_ns - before_ns)
         else:
             begin_ns = pane.end_ns - window.ns
             self._expire([old for old in self._closed if old.end_ns <= begin_ns])
             self._closed = [old for old in self._closed if old.end_ns > begin_ns]
-            is_whole = True
-        if slide.rows and len(self._closed) > 1:
-            begin_ns = self._closed[0].end_ns
-        every_ns = slide.ns or max(1, pane.end_ns - (self._window_end_ns or self._first_ns or 0))
+            is_whole, every_ns = True, slide.ns
         self._window_end_ns = pane.end_ns
         reference = self._reference_of(begin_ns)
         if reference is None or not is_whole:
@@ -235,14 +228,12 @@ class VersionWindows:
             joined.rows,
             reference.rows,
             list(self._compared(reference, joined)),
-            reference.together.sample,
-            joined.together.sample,
         )
 
     def _joined(self, panes: list[Pane]) -> Pane:
         if len(panes) == 1:
             return panes[0]
-        joined = Pane(self._comparison, panes[0].end_ns)
+        joined = Pane(self._comparison, panes[0].begin_ns, panes[0].end_ns)
         for pane in panes:
             joined.merge(pane)
         return joined

@@ -48,19 +48,27 @@ class Comparison:
         self._grid = Grid(iter(()))
         self._multivariate: Multivariate | None = None
         self._categorical: list[str] = []
-        # Prepared references of the last few segments that were compared.
+        # Prepared references by segment; a trailing one is another one each time.
+        is_frozen = config.reference.kind != "trailing"
         self._exact: deque[tuple[ExactWindow, ExactReference]] = deque(
-            maxlen=config.segments_max + 1
+            maxlen=config.segments_max + 2 if is_frozen else 0
         )
 
-    def learn(self, columns: Mapping[str, Column], keys: NDArray[np.uint64]) -> None:
-        """Learn from a reference; `keys` (uint64[n]) tell rows of the same values apart."""
+    def learn(self, columns: Mapping[str, Column], keys: NDArray[np.uint64]) -> dict[str, Column]:
+        """Learn from a reference; `keys` (uint64[n]) tell rows of the same values apart.
+
+        Returns
+        -------
+        dict of str to Column
+            With the categories that the rows may have, and none that came later.
+        """
         known = {name: self._with_names(name, column) for name, column in columns.items()}
         self._take_grid(Grid.learn(known))
         vectors = any(column.kind is Kind.EMBEDDING for column in known.values())
         if self._config.multivariate or vectors:
             methods = self._config.multivariate
             self._multivariate = Multivariate.fit(known, len(keys), methods, keys)
+        return known
 
     def make(self) -> Counted:
         """Make what counts the rows of a segment."""
@@ -137,7 +145,7 @@ class Comparison:
         ]
 
     def _with_names(self, name: str, column: Column) -> Column:
-        """A column with the categories that its own rows may have, and none that came later."""
+        """A categorical column with its names up to the largest code."""
         if column.kind is not Kind.CATEGORICAL:
             return column
         known = int(np.max(column.values, initial=-1)) + 1

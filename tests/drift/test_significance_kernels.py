@@ -99,6 +99,10 @@ def test_tail_of_an_exponential_distribution(chance):
     assert found == pytest.approx(chance, rel=0.05)
 
 
+def test_at_the_mean_there_is_no_tail():
+    assert math.isnan(upper_tail(1.0, 1e-6, 1e-6, 1.0))
+
+
 @pytest.mark.parametrize("first", [0, 3, 9, 12])
 @pytest.mark.parametrize("step", [1, -1])
 def test_hypergeometric_tails_add_up(first, step):
