@@ -9,7 +9,7 @@
     ├── SinkError             an output can't be written (undelivered, disk full, ...)
     └── StateError            the state folder is locked, damaged or of another layout
 
-Operating errors of single records are no exceptions: they become dead letters (`events.py`).
+Operating errors of single records are no exceptions: they become dead letters (`events`).
 """
 
 from collections.abc import Sequence

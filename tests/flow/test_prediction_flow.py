@@ -63,7 +63,7 @@ def events(folder):
 def stop_when_said(run, stop, folder):
     """Stop a run when it has read all and said something, or when that takes too long."""
     until_s = time.monotonic() + TIMEOUT_S
-    while time.monotonic() < until_s:
+    while time.monotonic() < until_s and not stop.is_set():
         time.sleep(0.1)
         registry = run.telemetry.registry
         read = registry.get_sample_value("streamgauge_rows_in_total", {"source": "t"}) or 0
@@ -99,8 +99,11 @@ def test_a_recording_of_a_topic_says_what_the_run_has_said(tmp_path, mock_cluste
     run = Run(config=config, stateful=True, stop=stop)
     watcher = threading.Thread(target=stop_when_said, args=(run, stop, tmp_path))
     watcher.start()
-    run.execute()
-    watcher.join()
+    try:
+        run.execute()
+    finally:
+        stop.set()
+        watcher.join()
     live = events(tmp_path)
     assert live
     record(config, tmp_path / "recorded", until_end=True)
