@@ -32,6 +32,7 @@ _COMMANDS = {
     "explain": "Say why an alert fired at a time of a recording, or did not.",
     "run": "Watch the streams of a configuration.",
     "replay": "Play a recording through a configuration.",
+    "report": "Write an episode of drift as a page, with its causes and pictures.",
     "record": "Write what a configuration's topics hold as a recording.",
     "schema": "Print the JSON Schema of the configuration or of an output.",
 }

@@ -1,19 +1,21 @@
-"""``streamgauge demo``: the whole path on a made-up fleet, or the fleet's samples to Kafka."""
+"""``streamgauge demo``: the whole path on made-up data, or the data to Kafka."""
 
 import os
 from pathlib import Path
 
-import polars as pl
-
 from engine.cli.console import Console, count_text
+from engine.cli.demo_report import DemoReport, fleet_size
 from engine.config.connections import RecordingSource
 from engine.config.load import load_config
+from engine.replay.drift_labels import MIRROR
 from engine.replay.episodes import Episode
-from engine.replay.labels import Finding, compare, load_incidents
 from engine.replay.player import replay
-from engine.replay.publisher import publish
+from engine.replay.publisher import publish, publish_rows
 from engine.sources.demo_fleet import DEMO_FOLDER
+from engine.sources.demo_models import DRIFTS_FILE, generate_models, write_models
 from engine.sources.recording_files import open_recording
+
+_MODELS_FOLDER = "models"
 
 
 def demo_command(
@@ -23,69 +25,68 @@ def demo_command(
     topic: str = "metrics",
     json: bool = False,
 ) -> None:
-    """Show what it does on a made-up fleet of hosts, eight days in some seconds.
+    """Show what it does on a made-up fleet of hosts and two models, eight days in some seconds.
 
-    Plays a bundled recording (daily and weekly rhythm, incidents, an outage, a lagging source,
-    counters that reset) through the real dataflow, and compares what fired with the labels.
+    Plays a bundled recording of metrics (daily and weekly rhythm, incidents, an outage, a lagging
+    source, counters that reset), and beside it a credit model whose labels come days later and an
+    LLM service, both of which drift, through the real dataflow; compares what was found with what
+    is labelled.
 
     Parameters
     ----------
     out
         Folder for the results.
     to_kafka
-        Brokers: instead of playing it, send the fleet's samples to a topic there, moved in time
-        so that they end now.
+        Brokers: instead of playing it, send the fleet's samples to a topic there, and predictions,
+        labels and LLM calls to demo-predictions, demo-labels and demo-llm, moved in time so that
+        they end now.
     topic
-        The topic for --to-kafka; made if it is missing.
+        The topic of the samples for --to-kafka; made if it is missing.
     json
         Print the summary as JSON.
     """
     console = Console(json=json)
-    if to_kafka is not None:
-        with console.progress("sending") as bar:
-            sent = publish(open_recording(DEMO_FOLDER), to_kafka, topic, on_progress=bar.advance)
-        console.line(f"sent {count_text(sent, 'sample')} to {topic} on {to_kafka}")
-        console.line("read them with: streamgauge run examples/demo.yaml")
-        return
+    if to_kafka is None:
+        _play(console, out, json=json)
+    else:
+        _send(console, to_kafka, topic)
+
+
+def _send(console: Console, brokers: str, topic: str) -> None:
+    rows_of = {f"demo-{what}": rows for what, rows in generate_models().items()}
+    with console.progress("sending") as bar:
+        sent = publish(open_recording(DEMO_FOLDER), brokers, topic, on_progress=bar.advance)
+        rows = publish_rows(rows_of, brokers, on_progress=bar.advance)
+    console.line(f"sent {count_text(sent, 'sample')} to {topic} on {brokers}")
+    console.line(f"sent {count_text(rows, 'row')} of models to {', '.join(rows_of)}")
+    console.line("read them with: streamgauge run examples/demo.yaml")
+
+
+def _play(console: Console, out: Path, *, json: bool) -> None:
     config = load_config(DEMO_FOLDER / "config.yaml", environment=os.environ)
-    total = pl.scan_parquet(DEMO_FOLDER / "*.parquet").select(pl.len()).collect().item()
+    fleet = fleet_size()
+    models = generate_models()
+    paths = write_models(models, out / _MODELS_FOLDER)
 
     def show(fired: list[Episode]) -> None:
-        if not json:
-            for episode in fired:
+        for episode in fired:
+            if not json and episode.alert != MIRROR:
                 console.line(f"{episode.fired_at}  {episode.alert:17} {episode.reason}")
 
-    with console.progress("playing eight days", total=total) as bar:
+    rows = sum(map(len, models.values()))
+    with console.progress("playing eight days", total=fleet.samples + rows) as bar:
         summary = replay(
             config,
             RecordingSource(path=str(DEMO_FOLDER)),
             out,
+            beside=[RecordingSource(path=str(path)) for path in paths.values()],
             on_progress=bar.advance,
             on_fired=show,
         )
-    findings, others = compare(load_incidents(DEMO_FOLDER / "labels.json"), summary.episodes)
+    report = DemoReport.of(summary, out / "drift.jsonl", out / _MODELS_FOLDER / DRIFTS_FILE)
     if json:
-        console.print_json({"summary": summary, "findings": findings, "others": others})
+        console.print_json({"summary": summary, **report.as_json()})
         return
-    console.line("")
-    console.table(("incident", "began", "found by", "after"), map(_row, findings))
-    console.line("")
-    found = sum(bool(finding.episodes) for finding in findings)
-    console.line(
-        f"{found} of {len(findings)} incidents found; {count_text(len(others), 'other alert')} in "
-        f"{count_text(summary.samples, 'sample')} of {count_text(summary.series, 'series')}"
-    )
-    for episode in others:
-        console.line(f"  {episode.fired_at}  {episode.alert}: {episode.reason}")
+    report.show_drifts(console, {what: len(rows) for what, rows in models.items()})
+    report.show_incidents(console, fleet)
     console.line(f"All records are in {out}")
-
-
-def _row(finding: Finding) -> tuple[str, str, str, str]:
-    incident = finding.incident
-    alerts = ", ".join(dict.fromkeys(episode.alert for episode in finding.episodes))
-    return (
-        incident.description,
-        f"{incident.start:%a %d %b %H:%M}",
-        alerts or "-",
-        "" if finding.delay is None else str(finding.delay),
-    )

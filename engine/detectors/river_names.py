@@ -112,7 +112,7 @@ def make_model(name: str, params: Mapping[str, Any], *, beside: Sequence[str] = 
     """
     made = _class_of(name)
     signature = inspect.signature(made).parameters
-    _check_names(name, signature, params, beside)
+    check_names(name, signature, params, beside)
     given = {key: _built(value) for key, value in params.items()}
     if "seed" in signature and given.get("seed") is None:
         given["seed"] = SEED
@@ -205,7 +205,7 @@ def _offered() -> dict[str, str]:
     return {name: f"{path}.{name}" for path in _OFFERED for name in import_module(path).__all__}
 
 
-def _check_names(
+def check_names(
     name: str,
     signature: Mapping[str, inspect.Parameter],
     params: Mapping[str, Any],

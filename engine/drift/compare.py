@@ -181,8 +181,9 @@ class _Pair:
         return special[method]()
 
     def _ks(self) -> Statistic:
-        score = self._distances().ks
-        return Statistic("ks", score, ks_p_value(score, self._window.rows, self._reference.rows))
+        found = self._distances()
+        chance = ks_p_value(found.gap, self._window.rows, self._reference.rows)
+        return Statistic("ks", found.ks, chance)
 
     def _wasserstein(self) -> Statistic:
         fine, own, other = self._distances(), self._reference, self._window

@@ -24,6 +24,8 @@ class FineDistances:
     ks : float
         Kolmogorov-Smirnov statistic: the largest gap between the distribution functions at the
         grid's edges, or the one to be expected between two of them (`widest_inside`).
+    gap : float
+        The largest gap at the edges alone, which chance makes no larger than the exact one.
     wasserstein : float
         First Wasserstein distance in units of `spread`. Outside the grid's edges the areas are
         those of the sums of values; inside, values are taken as spread evenly over their bin, and
@@ -33,6 +35,7 @@ class FineDistances:
     """
 
     ks: float
+    gap: float
     wasserstein: float
     spread: float
 
@@ -42,9 +45,9 @@ def fine_distances(reference: FeatureCounts, window: FeatureCounts) -> FineDista
     grid = reference.grid
     both = reference.counts, window.counts, reference.rows, window.rows
     gaps, areas = np.empty(len(grid.edges)), np.empty(2)
-    ks = float(take_gaps(*both, gaps))
-    if ks > 0.0:  # else both are alike as far as bins tell, and so is what is inside
-        ks = min(max(ks, float(widest_inside(*both, gaps, grid.is_single))), 1.0)
+    ks = gap = float(take_gaps(*both, gaps))
+    if gap > 0.0:  # else both are alike as far as bins tell, and so is what is inside
+        ks = min(max(gap, float(widest_inside(*both, gaps, grid.is_single))), 1.0)
     areas_between(grid.edges, gaps, areas)
     above, below = areas.tolist()
     for area in (
@@ -53,7 +56,7 @@ def fine_distances(reference: FeatureCounts, window: FeatureCounts) -> FineDista
     ):
         above, below = above + max(area, 0.0), below + max(-area, 0.0)
     spread = max(reference.spread, LEAST_SPREAD)
-    return FineDistances(ks, _corrected(above, below, reference, window) / spread, spread)
+    return FineDistances(ks, gap, _corrected(above, below, reference, window) / spread, spread)
 
 
 def _corrected(

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special  # type: ignore[import-untyped]
 
+from engine.config.models import ERROR
 from engine.drift.budget import Budget
 from engine.drift.episode_findings import Finding
 from engine.drift.model_quality import QualityKind
@@ -81,7 +82,6 @@ class ErrorWindows:
         self._window, self._begin_ns = np.zeros(3), None
         chance, rise = self._compared(window)
         alpha = self._budget.alpha(1, end_ns - begin_ns)
-        means = [part[_SUM] / part[_COUNT] for part in (self._baseline, window)]
         return [
             Finding(
                 kind="quality",
@@ -97,8 +97,7 @@ class ErrorWindows:
                 window_end_ns=end_ns,
                 rows=int(window[_COUNT]),
                 reference_rows=int(self._baseline[_COUNT]),
-                direction=f"errors {'up' if rise > 0 else 'down'} from {means[0]:.3g} "
-                f"to {means[1]:.3g}",
+                direction=self._direction(window),
             )
         ]
 
@@ -118,6 +117,14 @@ class ErrorWindows:
         self._window = np.array(plain["window"])
         self._is_share = plain["is_share"]
         self._begin_ns, self._end_ns = plain["begin_ns"], plain["end_ns"]
+
+    def _direction(self, window: NDArray[np.float64]) -> str:
+        """Say in words how the mean has changed."""
+        means = [part[_SUM] / part[_COUNT] for part in (self._baseline, window)]
+        if self._feature != ERROR:  # what an evaluator gave less of
+            means = [-mean for mean in means]
+        way = "up" if means[1] > means[0] else "down"
+        return f"{way} from {means[0]:.3g} to {means[1]:.3g}"
 
     def _compared(self, window: NDArray[np.float64]) -> tuple[float, float]:
         """Give the one-sided p-value of larger errors, and by how much they are larger.

@@ -1,10 +1,12 @@
 """The series that models make: their values now, and the samples of a tick."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.config.durations import SECOND_NS
 from engine.drift.model_quality import LAG_QUANTILES, ModelQuality, QualityNews
@@ -54,13 +56,28 @@ MODEL_SERIES = frozenset(_FIXED) | {
 """Names of series that are made of models; detectors do not watch series called so."""
 
 Labels = tuple[tuple[str, str], ...]
+Key = tuple[str, Labels]
+"""A series by name and labels."""
+
+_WINDOW, _QUALITY = "window ", "quality "
+MEAN_LABEL = "mean_label"
+
+
+@dataclass(slots=True)
+class _Gauge:
+    """A series, its value now, and whether it has been announced in this run."""
+
+    series: Series
+    value: float
+    is_defined: bool = False
 
 
 class ModelGauges:
     """The current value of each series of one model, told again at every tick.
 
     Rules see a value for `lookback` only, and windows may be longer than that. A model that has
-    fallen silent for longer than `quiet_ns` is not told of any more.
+    fallen silent for longer than `quiet_ns` is not told of any more, nor is what the last window
+    of a version said that has.
 
     Parameters
     ----------
@@ -71,105 +88,85 @@ class ModelGauges:
     def __init__(self, model: str, quiet_ns: int) -> None:
         self._model = model
         self._quiet_ns = quiet_ns
-        self._values: dict[Series, float] = {}
-        self._named: dict[tuple[str, Labels], Series] = {}
-        self._defined: set[Series] = set()
+        self._gauges: dict[Key, _Gauge] = {}
+        # What is told together: gauges that are not told again with the others are taken away.
+        self._sets: dict[str, dict[Key, None]] = {}
+        self._fingerprints: NDArray[np.uint64] | None = None
         self._totals: dict[tuple[str, ...], int] = {}
         self._groups: dict[str, set[str]] = {}
-        self._versions: dict[str, None] = {}
+        self._heard: dict[str, int] = {}
         self.heard_ns: int | None = None
-
-    def put(self, name: str, value: float, labels: Mapping[str, str]) -> None:
-        """Set a value; NaN takes the series away, and labels without a value are left out."""
-        own = tuple(sorted((key, text) for key, text in labels.items() if text))
-        series = self._named.get((name, own))
-        if series is None:
-            series = Series.of(name, {**dict(own), "model": self._model})
-            self._named[name, own] = series
-        if np.isnan(value):
-            self._values.pop(series, None)
-        else:
-            self._values[series] = value
 
     def put_window(self, version: str, window: ClosedWindow) -> None:
         """Set what a window says that is over."""
-        of_version = {"version": version}
-        self.put(REFERENCE_ROWS, window.reference_rows, of_version)
-        self.put(WINDOW_ROWS, window.rows, of_version)
+        told: dict[Key, float] = {}
+        told[WINDOW_ROWS, self._labels(version=version)] = window.rows
         for segment, drift in window.drifts:
-            labels = {**of_version, "segment": segment, "feature": drift.feature}
+            place = {"version": version, "segment": segment, "feature": drift.feature}
             for one in drift.statistics:
-                by_method = {**labels, "method": one.method}
-                self.put(DRIFT_SCORE, one.score, by_method)
-                self.put(DRIFT_P_VALUE, one.p_value, by_method)
+                labels = self._labels(**place, method=one.method)
+                told[DRIFT_SCORE, labels] = one.score
+                told[DRIFT_P_VALUE, labels] = one.p_value
+            labels = self._labels(**place)
             for name, value in drift.gauges.items():
-                self.put(GAUGES.get(name, name), value, labels)
+                told[GAUGES[name], labels] = value
+        self._put_set(_WINDOW + version, told)
 
     def put_quality(self, quality: ModelQuality, news: QualityNews) -> list[Drift]:
         """Set what is known of quality at a tick; give the records of windows that changed."""
+        evaluator = quality.evaluator
+        told: dict[Key, float] = {}
         for (version, segment), summary in news.known.items():
-            labels = {"version": version, "segment": segment, "evaluator": quality.evaluator}
-            self._put_metrics(summary, labels, only_mean=bool(quality.evaluator))
+            place = {"version": version, "segment": segment, "evaluator": evaluator}
+            labels = self._labels(**place)
+            for name, value in _metrics(summary, only_mean=bool(evaluator)):
+                told[name, labels] = value
+            for quantile in LAG_QUANTILES:
+                lag_s = summary.label_lag_ns(quantile) / SECOND_NS
+                told[LABEL_LAG, self._labels(**place, quantile=f"{quantile:g}")] = lag_s
+        self._put_set(_QUALITY + evaluator, told)
         for version, count in news.duplicates.items():
-            self._count(DUPLICATES_TOTAL, count, {"version": version})
+            self._count(DUPLICATES_TOTAL, count, version)
         return [
-            _record(self._model, quality.evaluator, version, segment, window)
+            _record(self._model, evaluator, version, segment, window)
             for version, segment, window in news.windows
         ]
 
-    def put_episodes(self, version: str, is_open: Mapping[str, str]) -> None:
-        """Say which groups have an open episode: 1, and 0 once they had one."""
+    def put_version(self, version: str, reference_rows: int, is_open: Collection[str]) -> None:
+        """Say how large a reference is, and which groups have an open episode.
+
+        Groups that have none are told as 0 once they had one.
+        """
+        self._put((REFERENCE_ROWS, self._labels(version=version)), reference_rows)
         known = self._groups.setdefault(version, set())
-        known |= set(is_open)
-        for group in known:
-            value = float(group in is_open)
-            self.put(EPISODE_OPEN, value, {"version": version, "group": group})
+        known.update(is_open)
+        for group in sorted(known):
+            labels = self._labels(version=version, group=group)
+            self._put((EPISODE_OPEN, labels), float(group in is_open))
 
     def put_rates(self, rows: Sequence[VersionRows], tick_ns: int, seconds: float) -> None:
         """Set how many predictions there were since the tick before, `seconds` ago."""
-        counts: dict[str, int] = dict.fromkeys(self._versions, 0)
+        counts = dict.fromkeys(self._heard, 0)
         for part in rows:
             counts[part.version] = counts.get(part.version, 0) + len(part)
             last_s = int(part.ts[-1]) / SECOND_NS
-            self.put(LAST_PREDICTION, last_s, {"version": part.version})
-        self._versions |= dict.fromkeys(counts)
+            self._put((LAST_PREDICTION, self._labels(version=part.version)), last_s)
+            self._heard[part.version] = tick_ns
         for version, count in counts.items():
-            labels = {"version": version}
-            self.put(RATE, count / seconds, labels)
-            self._count(PREDICTIONS_TOTAL, count, labels)
+            self._put((RATE, self._labels(version=version)), count / seconds)
+            self._count(PREDICTIONS_TOTAL, count, version)
+        for version, heard_ns in list(self._heard.items()):
+            if tick_ns - heard_ns > self._quiet_ns:
+                self._put_set(_WINDOW + version, {})
+                self._put((RATE, self._labels(version=version)), math.nan)
+                del self._heard[version]
         if rows:
             self.heard_ns = tick_ns
 
     def put_series(self, series: Iterable[Series], values: Iterable[float]) -> None:
         """Set values of series that are made elsewhere."""
-        self._values |= dict(zip(series, values, strict=True))
-
-    def _count(self, name: str, more: int, labels: Mapping[str, str]) -> None:
-        key = name, *sorted(labels.values())
-        self._totals[key] = self._totals.get(key, 0) + more
-        self.put(name, float(self._totals[key]), labels)
-
-    def _put_metrics(
-        self, summary: QualitySummary, labels: Mapping[str, str], *, only_mean: bool
-    ) -> None:
-        self.put(COVERAGE, summary.coverage, labels)
-        for quantile in LAG_QUANTILES:
-            lag_s = summary.label_lag_ns(quantile) / SECOND_NS
-            self.put(LABEL_LAG, lag_s, {**labels, "quantile": f"{quantile:g}"})
-        realised = summary.metrics()
-        if only_mean:
-            realised = {name: value for name, value in realised.items() if name == "mean_label"}
-        expected = summary.estimated_metrics(of_labelled=True)
-        for name in QUALITY_METRICS:
-            value = realised.get(name, math.nan)
-            self.put(f"model_{name}", value, labels)
-            if expected:
-                self.put(f"model_{name}{GAP}", value - expected.get(name, math.nan), labels)
-        for prefix, metrics in (
-            (ESTIMATED, summary.estimated_metrics()), (HYBRID, summary.hybrid_metrics()),
-        ):  # fmt: skip
-            for name, value in metrics.items():
-                self.put(f"model_{prefix}{name}", value, labels)
+        for made, value in zip(series, values, strict=True):
+            self._put((made.name, made.labels), value, made)
 
     def is_due(self, tick_ns: int) -> bool:
         """Whether the model has said something lately."""
@@ -177,14 +174,19 @@ class ModelGauges:
 
     def sample(self, tick_ns: int) -> tuple[Columns, list[Series]]:
         """Give all values as samples of a tick, and the series that are new in this run."""
-        known = list(self._values)
-        new = [series for series in known if series not in self._defined]
-        self._defined.update(new)
+        gauges = self._gauges.values()
+        new: list[Series] = []
+        if self._fingerprints is None:
+            self._fingerprints = np.array([one.series.fingerprint for one in gauges], np.uint64)
+            for one in gauges:
+                if not one.is_defined:
+                    new.append(one.series)
+                    one.is_defined = True
         columns = Columns(
-            np.array([series.fingerprint for series in known], np.uint64),
-            np.full(len(known), tick_ns, np.int64),
-            np.fromiter(self._values.values(), np.float64, len(known)),
-            np.zeros(len(known), np.uint8),
+            self._fingerprints,
+            np.full(len(gauges), tick_ns, np.int64),
+            np.fromiter((one.value for one in gauges), np.float64, len(gauges)),
+            np.zeros(len(gauges), np.uint8),
         )
         return columns, new
 
@@ -192,23 +194,80 @@ class ModelGauges:
         """Give all of it as plain values."""
         return {
             "heard_ns": self.heard_ns,
+            "heard": dict(self._heard),
             "totals": [(list(key), count) for key, count in self._totals.items()],
             "groups": {version: sorted(groups) for version, groups in self._groups.items()},
-            "versions": list(self._versions),
-            "values": [
-                (series.name, series.labels, value) for series, value in self._values.items()
-            ],
+            "values": [(*key, gauge.value) for key, gauge in self._gauges.items()],
+            "sets": {name: list(keys) for name, keys in self._sets.items()},
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over what `state` gave."""
         self.heard_ns = state["heard_ns"]
+        self._heard = dict(state["heard"])
         self._totals = {tuple(key): count for key, count in state["totals"]}
         self._groups = {version: set(groups) for version, groups in state["groups"].items()}
-        self._versions = dict.fromkeys(state["versions"])
         for name, labels, value in state["values"]:
-            series = Series(name, tuple((key, text) for key, text in labels))
-            self._values[series] = value
+            self._put(_key(name, labels), value)
+        self._sets = {
+            name: dict.fromkeys(_key(*key) for key in keys) for name, keys in state["sets"].items()
+        }
+
+    def _labels(self, **labels: str) -> Labels:
+        """A series' labels, those without a value left out."""
+        labels["model"] = self._model
+        return tuple(sorted((name, text) for name, text in labels.items() if text))
+
+    def _put(self, key: Key, value: float, series: Series | None = None) -> None:
+        """Set a value; NaN takes the series away."""
+        gauge = self._gauges.get(key)
+        if math.isnan(value):
+            if gauge is not None:
+                del self._gauges[key]
+                self._fingerprints = None
+        elif gauge is not None:
+            gauge.value = value
+        else:
+            self._gauges[key] = _Gauge(series or Series(*key), value)
+            self._fingerprints = None
+
+    def _put_set(self, name: str, told: Mapping[Key, float]) -> None:
+        """Set values that are told together, and take away what is not told any more."""
+        for key in self._sets.get(name, ()):
+            if key not in told:
+                self._put(key, math.nan)
+        for key, value in told.items():
+            self._put(key, value)
+        self._sets[name] = dict.fromkeys(told)
+        if not told:
+            del self._sets[name]
+
+    def _count(self, name: str, more: int, version: str) -> None:
+        total = self._totals[name, version] = self._totals.get((name, version), 0) + more
+        self._put((name, self._labels(version=version)), float(total))
+
+
+def _key(name: str, labels: Iterable[Sequence[str]]) -> Key:
+    return name, tuple((label, text) for label, text in labels)
+
+
+def _metrics(summary: QualitySummary, *, only_mean: bool) -> Iterator[tuple[str, float]]:
+    """Give what is known of quality, by the names of series."""
+    yield COVERAGE, summary.coverage
+    realised = summary.metrics()
+    if only_mean:
+        realised = {name: value for name, value in realised.items() if name == MEAN_LABEL}
+    expected = summary.estimated_metrics(of_labelled=True)
+    for name, value in realised.items():
+        yield f"model_{name}", value
+        if name in expected:
+            yield f"model_{name}{GAP}", value - expected[name]
+    if expected:
+        for prefix, metrics in (
+            (ESTIMATED, summary.estimated_metrics()), (HYBRID, summary.hybrid_metrics()),
+        ):  # fmt: skip
+            for name, value in metrics.items():
+                yield f"model_{prefix}{name}", value
 
 
 def _record(model: str, evaluator: str, version: str, segment: str, window: WindowQuality) -> Drift:
@@ -216,7 +275,7 @@ def _record(model: str, evaluator: str, version: str, segment: str, window: Wind
     lags = {q: quality.label_lag_ns(q) / SECOND_NS for q in LAG_QUANTILES}
     metrics = quality.metrics()
     if evaluator:
-        metrics = {name: value for name, value in metrics.items() if name == "mean_label"}
+        metrics = {name: value for name, value in metrics.items() if name == MEAN_LABEL}
     return quality_record(
         model=model,
         version=version,

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from numpy.typing import NDArray
 
+from engine.codecs.prediction_rows import model_key
 from engine.codecs.predictions import OTHER, LabelTable, PredictionTable
 from engine.config.durations import HOUR_NS, SECOND_NS
 from engine.config.models import ModelConfig
@@ -102,7 +103,7 @@ class ModelMonitor:
         if reference is not None:
             reference.teach(self._vocabulary)
         kind = config.quality.kind
-        if config.llm is not None and config.llm.evaluators:
+        if self._evaluators != ("",) and kind != "none":
             self._begin_quality("regression")  # judgements are numbers
         elif kind != "auto" and kind != "none":  # noqa: PLR1714 - the type follows from it
             self._begin_quality(kind)
@@ -166,8 +167,9 @@ class ModelMonitor:
         if self._kind is None and plain["kind"] is not None:
             self._begin_quality(plain["kind"])
         for number, (evaluator, own) in enumerate(plain["quality"].items()):
-            if evaluator in self._quality:
-                self._quality[evaluator].restore(part(arrays, f"q{number}"), own)
+            quality = self._quality.get(evaluator)
+            if quality is not None and quality.kind == own["kind"]:
+                quality.restore(part(arrays, f"q{number}"), own)
         if self._counters is not None and "counters" in plain:
             self._counters.restore(part(arrays, "llm"), plain["counters"])
 
@@ -188,7 +190,7 @@ class ModelMonitor:
         return tick if self._tick_ns is None else max(tick, self._tick_ns + interval_ns)
 
     def _handle(self, tick_ns: int, output: ModelOutput) -> None:
-        predictions, labels = self._waiting.take_through(tick_ns)
+        predictions, labels = self._waiting.take_through(tick_ns, self._version_of)
         for rows in predictions:
             output.records += self._take(rows, tick_ns)
         output.letters += self._take_labels(labels)
@@ -204,10 +206,10 @@ class ModelMonitor:
             output.records += monitor.advance_to(tick_ns, hear, more.get(version, ()))
             output.evidence += monitor.evidence
             monitor.evidence = []
-            self._gauges.put_episodes(version, monitor.open_episodes)
+            self._gauges.put_version(version, monitor.windows.reference_rows, monitor.open_episodes)
         since_ns = tick_ns - (self._tick_ns or tick_ns - self.config.interval_ns)
         self._gauges.put_rates(predictions, tick_ns, since_ns / SECOND_NS)
-        if self._counters is not None:
+        if self._counters is not None and predictions:
             self._gauges.put_series(*self._counters.series(self._llm_labels))
         self._tick_ns = tick_ns
         if self._gauges.is_due(tick_ns):
@@ -215,13 +217,17 @@ class ModelMonitor:
             output.columns.append(columns)
             output.series += new
 
+    def _version_of(self, name: str) -> str:
+        """What a version is watched as; one that is new, from now on."""
+        if name not in self._versions:
+            if len(self._versions) >= self._versions_max:
+                name = OTHER
+            if name not in self._versions:
+                self._versions[name] = self._made(name)
+                self._begin_reference(self._versions[name])
+        return name
+
     def _take(self, rows: VersionRows, tick_ns: int) -> list[Drift]:
-        if rows.version not in self._versions and len(self._versions) >= self._versions_max:
-            rows = rows.renamed(OTHER)
-        version = rows.version
-        if version not in self._versions:
-            self._versions[version] = self._made(version)
-            self._begin_reference(self._versions[version])
         segment = self._segments.numbers_of(rows)
         if self._kind is None and self.config.quality.kind == "auto":
             kind = kind_of(rows)
@@ -230,17 +236,9 @@ class ModelMonitor:
         for quality in self._quality.values():
             quality.add(rows, segment)
         if self._counters is not None:
-            self._counters.add(version, segment, rows.features)
-        return self._versions[version].take(rows, segment, tick_ns, self._hearing(version))
-
-    def _kind_of(self, rows: VersionRows) -> QualityKind | None:
-        """What the model predicts, if these rows are enough to tell."""
-        kind = self.config.quality.kind
-        if kind == "none":
-            return None
-        if self._evaluators != ("",):
-            return "regression"  # of what evaluators give, the mean is told
-        return kind_of(rows) if kind == "auto" else kind
+            self._counters.add(rows.version, segment, rows.features)
+        monitor = self._versions[rows.version]
+        return monitor.take(rows, segment, tick_ns, self._hearing(rows.version))
 
     def _take_labels(self, labels: Sequence[LabelRows]) -> list[DeadLetter]:
         letters: list[DeadLetter] = []
@@ -279,7 +277,8 @@ class ModelMonitor:
                 monitor.windows.take_reference(found.columns(), segment, found.content_keys())
 
     def _begin_quality(self, kind: QualityKind) -> None:
-        for number, evaluator in enumerate(self._evaluators):
+        self._kind = kind
+        for evaluator in self._evaluators:
             estimator = None
             if not evaluator and self._reference is not None:
                 estimator = self._reference.estimator
@@ -287,7 +286,7 @@ class ModelMonitor:
                 self.config,
                 evaluator,
                 kind,
-                self._folder / f"join-{number}",
+                self._folder / f"join-{model_key(evaluator):016x}",
                 self._segments,
                 estimator,
             )

@@ -1,7 +1,7 @@
 """One version of a model: its windows, detectors and errors, and the episodes that follow."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,9 +110,9 @@ class VersionMonitor:
         """Of the episodes that opened or grew with windows; whoever reads it clears it."""
 
     @property
-    def open_episodes(self) -> Mapping[str, str]:
-        """Ids of the open episodes by group."""
-        return {str(group): episode for group, episode in self._episodes.open.items()}
+    def open_episodes(self) -> Collection[str]:
+        """Groups that have an open episode."""
+        return self._episodes.open.keys()
 
     def take(
         self,

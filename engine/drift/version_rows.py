@@ -119,13 +119,18 @@ class WaitingTables:
             [_taken(table, np.arange(begin, len(table))) for table, begin in self._labels],
         )
 
-    def take_through(self, tick_ns: int) -> tuple[list[VersionRows], list[LabelRows]]:
-        """Give the rows up to a tick, by version and by evaluator, in the order of the names."""
+    def take_through(
+        self, tick_ns: int, version_of: Callable[[str], str] = str
+    ) -> tuple[list[VersionRows], list[LabelRows]]:
+        """Give the rows up to a tick, by version and by evaluator, in the order of the names.
+
+        `version_of` says what a version is called from here on; it is asked in order, too.
+        """
         predictions, self._predictions = _divided(self._predictions, tick_ns)
         labels, self._labels = _divided(self._labels, tick_ns)
         by_version: dict[str, list[PredictionTable]] = {}
-        for table in predictions:
-            by_version.setdefault(table.version, []).append(table)
+        for table in sorted(predictions, key=lambda table: table.version):
+            by_version.setdefault(version_of(table.version), []).append(table)
         rows = [self._rows_of(version, by_version[version]) for version in sorted(by_version)]
         by_evaluator: dict[str, list[LabelTable]] = {}
         for late in labels:
@@ -182,7 +187,23 @@ def _in_time(table: T) -> T:
     """A table in order of time; rows of one time stay in theirs."""
     if (table.ts[1:] >= table.ts[:-1]).all():
         return table
-    return _taken(table, np.argsort(table.ts, kind="stable"))
+    order = np.argsort(table.ts, kind="stable")
+    found = _taken(table, order)
+    if isinstance(table, PredictionTable) and isinstance(found, PredictionTable):
+        place = np.argsort(order)
+        found.features.update(
+            (name, _placed(column, place))
+            for name, column in table.features.items()
+            if column.rows is not None
+        )
+    return found
+
+
+def _placed(column: Column, place: NDArray[np.int64]) -> Column:
+    """Vectors whose rows have other places now; `Column.take` keeps the order of rows."""
+    rows = place[column.rows]
+    sorting = np.argsort(rows)
+    return Column(column.kind, column.values[sorting], (), rows[sorting])
 
 
 def _taken(table: T, index: NDArray[np.int64]) -> T:

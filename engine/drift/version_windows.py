@@ -228,6 +228,8 @@ class VersionWindows:
             joined.rows,
             reference.rows,
             list(self._compared(reference, joined)),
+            reference.together.sample,
+            joined.together.sample,
         )
 
     def _joined(self, panes: list[Pane]) -> Pane:

@@ -69,8 +69,10 @@ class Vocabulary:
         -------
         Column or None
             In the model's codes; null where a table has no column or one of another kind. None if
-            no table has a column of the feature's kind.
+            no row has a value of the feature's kind.
         """
+        # Whether a table has a column that is null in these rows, others of its batch decide.
+        parts = [(rows, column if _present(rows, column).any() else None) for rows, column in parts]
         known = self._known_of(feature, parts, order)
         if known is None:
             return None

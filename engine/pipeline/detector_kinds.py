@@ -16,7 +16,10 @@ from engine.detectors.default import DefaultParams, DefaultScorer
 from engine.detectors.ewma import EwmaDetector, EwmaParams
 from engine.detectors.half_space_trees import HalfSpaceTreesParams, HalfSpaceTreesScorer
 from engine.detectors.protocol import Detector
+from engine.detectors.river_drift import DRIFT_PREFIX, FULL_NAMES, drift_problem
 from engine.detectors.robust_z import RobustZParams, RobustZScorer
+from engine.detectors.sequential_params import SEQUENTIAL_PARAMS
+from engine.detectors.sequential_series import SequentialSeries
 from engine.detectors.siblings import SiblingScorer
 from engine.pipeline.entity_judges import EntityJudge, JointJudge, RiverJudgeOfEntities
 from engine.pipeline.plan import series_max
@@ -76,6 +79,14 @@ def _calibrated(make_scorer: Callable[[Any], Any]) -> Callable[[DetectorConfig, 
     return make
 
 
+def _sequential(name: str, params: type[msgspec.Struct]) -> DetectorKind:
+    return DetectorKind(
+        params,
+        lambda _, given: SequentialSeries(name, msgspec.structs.asdict(given)),
+        joins=False,
+    )
+
+
 DETECTORS: Mapping[str, DetectorKind] = {
     "default": DetectorKind(
         DefaultParams,
@@ -96,6 +107,7 @@ DETECTORS: Mapping[str, DetectorKind] = {
         needs_entity=True,
     ),
     "ewma": DetectorKind(EwmaParams, lambda _, params: EwmaDetector(params), joins=False),
+    **{name: _sequential(name, params) for name, params in SEQUENTIAL_PARAMS.items()},
 }
 """Detectors by the name that the configuration calls them."""
 
@@ -110,6 +122,8 @@ class Mistake:
 
 def mistake_in(entry: DetectorConfig) -> Mistake | None:
     """Say what is wrong with the name or the parameters of an entry."""
+    if entry.use.startswith(DRIFT_PREFIX):
+        return _drift_mistake(entry)
     if entry.use.startswith(RIVER_PREFIX):
         # River takes a second to import, so only those wait who use it.
         from engine.detectors.river_names import river_problem  # noqa: PLC0415
@@ -119,7 +133,11 @@ def mistake_in(entry: DetectorConfig) -> Mistake | None:
         return None if problem is None else Mistake(key, problem)
     kind = DETECTORS.get(entry.use)
     if kind is None:
-        return Mistake("use", f"there is no detector {entry.use}; {_nearest(entry.use, DETECTORS)}")
+        meant = _nearest(entry.use, DETECTORS)
+        upper = {name.upper(): full for name, full in FULL_NAMES.items()}
+        if entry.use.upper() in upper:
+            meant = f"did you mean {upper[entry.use.upper()]}?"
+        return Mistake("use", f"there is no detector {entry.use}; {meant}")
     known = kind.params.__struct_fields__
     for name in entry.params:
         if name not in known:
@@ -133,8 +151,21 @@ def mistake_in(entry: DetectorConfig) -> Mistake | None:
         what = "`entity` must name the labels that siblings share, such as [job]"
         return Mistake("use", f"the detector {entry.use}: {what}")
     if entry.entity and not kind.joins and not kind.needs_entity:
-        return Mistake("entity", f"the detector {entry.use} makes no joint scores; leave it out")
+        return _no_joint_scores(entry)
     return None
+
+
+def _drift_mistake(entry: DetectorConfig) -> Mistake | None:
+    """Say what is wrong with an entry that names a drift detector of River's."""
+    problem = drift_problem(entry.use, entry.params)
+    if problem is not None:
+        is_known = entry.use in FULL_NAMES.values()
+        return Mistake("params" if is_known and entry.params else "use", problem)
+    return _no_joint_scores(entry) if entry.entity else None
+
+
+def _no_joint_scores(entry: DetectorConfig) -> Mistake:
+    return Mistake("entity", f"the detector {entry.use} makes no joint scores; leave it out")
 
 
 def judge_of(entry: DetectorConfig) -> Callable[[], EntityJudge] | None:
@@ -163,6 +194,8 @@ def maker_of(entry: DetectorConfig, shards: int) -> Callable[[], Detector]:
     """Give what makes the detector of an entry that has no mistake, for one of the shards."""
     if is_joint_only(entry):
         return lambda: EwmaDetector(EwmaParams())  # never asked
+    if entry.use.startswith(DRIFT_PREFIX):
+        return lambda: SequentialSeries(entry.use, entry.params)
     if entry.use.startswith(RIVER_PREFIX):
         from engine.detectors.river_model import RiverScorer  # noqa: PLC0415
 

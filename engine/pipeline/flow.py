@@ -48,10 +48,10 @@ class OpenSink:
     open: Callable[[str, Any | None], Lane]
 
 
-def part_names(plan: FlowPlan) -> frozenset[str]:
+def part_names(shards: int, *, with_models: bool = False) -> frozenset[str]:
     """Names of all parts whose blocks make a checkpoint whole."""
-    names = [*balanced_names("s", plan.shards), *balanced_names("r", LANES)]
-    if plan.documents:
+    names = [*balanced_names("s", shards), *balanced_names("r", LANES)]
+    if with_models:
         names += balanced_names("m", MODEL_SHARDS)
     return frozenset(names)
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from engine.codecs.prediction_rows import model_key, row_json, take_table
 from engine.codecs.predictions import LabelTable, PredictionBatch, PredictionTable
-from engine.drift.model_monitor import ModelMonitor
 from engine.drift.label_letters import SOURCE
+from engine.drift.model_monitor import ModelMonitor
 from engine.drift.panes import Arrays, part
 from engine.drift.version_monitor import Evidence
 from engine.events import DeadLetter, Drift, Reason

@@ -241,7 +241,7 @@ def prepared(
             shards=plan.shards,
             lanes=LANES,
             entities=plan.placement,
-            parts=part_names(plan),
+            parts=part_names(plan.shards, with_models=bool(plan.documents)),
         )
         every = max(1, round(config.state.checkpoint_ns / config.state.epoch_ns))
         checkpoints = CheckpointPlan(state.run, every, state.checkpoints)

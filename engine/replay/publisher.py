@@ -1,24 +1,16 @@
-"""Sends a recording's samples to a Kafka topic, as native JSON messages that end now."""
+"""Sends a recording's samples, or rows of models, to Kafka as native JSON that ends now."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from confluent_kafka import KafkaException, Producer
-from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its stubs export too little
-    AdminClient,
-    NewTopic,
-)
-
-from engine.clock import now_ns
-from engine.errors import SinkError
 from engine.events import native_row
+from engine.replay.topic_writer import TopicWriter, shift_to_now
 from engine.series.identity import Series
+from engine.sources.demo_arrivals import Row
+from engine.sources.demo_models import message
 from engine.sources.recording_files import Recording, RecordingPartition
 
 _BLOCK_ROWS = 4096
 _MILLISECOND_NS = 1_000_000
-_MINUTE_NS = 60_000_000_000
-_TIMEOUT_S = 30.0
-_KNOWN = "TOPIC_ALREADY_EXISTS"
 
 
 def publish(
@@ -38,50 +30,56 @@ def publish(
     SinkError
         The broker can't be reached or does not take them.
     """
-    _make_topic(brokers, topic, len(recording.partitions))
-    end = max(
-        int(block.columns.ts.max())
-        for partition in recording.partitions
-        for block in partition.blocks(_BLOCK_ROWS)
-        if len(block.columns)
-    )
-    shift = (now_ns() - end) // _MINUTE_NS * _MINUTE_NS
-    failures: list[str] = []
-    producer = Producer(
-        {
-            "bootstrap.servers": brokers,
-            "linger.ms": 20,
-            "enable.idempotence": True,
-            "on_delivery": lambda error, _: failures.append(error.str()) if error else None,
-        }
+    writer = TopicWriter(brokers, topic, len(recording.partitions))
+    shift = shift_to_now(
+        max(
+            int(block.columns.ts.max())
+            for partition in recording.partitions
+            for block in partition.blocks(_BLOCK_ROWS)
+            if len(block.columns)
+        )
     )
     sent = 0
     for number, partition in enumerate(recording.partitions):
-        sent += _send(producer, topic, number, partition, shift, on_progress)
-    left = producer.flush(_TIMEOUT_S)
-    if failures or left:
-        why = failures[0] if failures else f"{left} messages are not acknowledged"
-        raise SinkError(f"{topic} on {brokers} does not take the samples: {why}")
+        sent += _send(writer, number, partition, shift, on_progress)
+    writer.close()
     return sent
 
 
-def _make_topic(brokers: str, topic: str, partitions: int) -> None:
-    admin = AdminClient({"bootstrap.servers": brokers})
-    # Samples of the past must not fall to the broker's retention at once.
-    new = NewTopic(topic, partitions, 1, config={"retention.ms": "-1"})
-    try:
-        admin.create_topics([new], request_timeout=_TIMEOUT_S)[topic].result(_TIMEOUT_S)
-    except (KafkaException, TimeoutError) as error:
-        if _KNOWN not in str(error):
-            raise SinkError(f"topic {topic} can't be made on {brokers}: {error}") from error
-    held = len(admin.list_topics(topic, timeout=_TIMEOUT_S).topics[topic].partitions)
-    if held < partitions:
-        raise SinkError(f"topic {topic} has {held} partitions, {partitions} are needed")
+def publish_rows(
+    rows_of: Mapping[str, list[Row]], brokers: str, *, on_progress: Callable[[int], None]
+) -> int:
+    """Send rows of models to a topic each, moved in time as samples are; gives their number.
+
+    Parameters
+    ----------
+    rows_of : mapping of str to (list of Row)
+        Rows in order of time by topic; topics are made if they are missing.
+    brokers : str
+    on_progress : callable
+        Told of rows as they are sent.
+
+    Raises
+    ------
+    SinkError
+        The broker can't be reached or does not take them.
+    """
+    newest_ms = max(rows[-1][0] for rows in rows_of.values() if rows)
+    shift_ms = shift_to_now(newest_ms * _MILLISECOND_NS) // _MILLISECOND_NS
+    for topic, rows in rows_of.items():
+        writer = TopicWriter(brokers, topic, 1)
+        for begin in range(0, len(rows), _BLOCK_ROWS):
+            block = rows[begin : begin + _BLOCK_ROWS]
+            for row in block:
+                writer.send(message(row, shift_ms), (row[0] + shift_ms) * _MILLISECOND_NS)
+            writer.poll()
+            on_progress(len(block))
+        writer.close()
+    return sum(map(len, rows_of.values()))
 
 
 def _send(
-    producer: Producer,
-    topic: str,
+    writer: TopicWriter,
     number: int,
     partition: RecordingPartition,
     shift: int,
@@ -98,18 +96,8 @@ def _send(
             columns.value.tolist(),
             strict=True,
         ):
-            while True:
-                try:
-                    producer.produce(
-                        topic,
-                        native_row(known[fingerprint], ts, value),
-                        partition=number,
-                        timestamp=ts // _MILLISECOND_NS,
-                    )
-                    break
-                except BufferError:
-                    producer.poll(0.1)
-        producer.poll(0)
+            writer.send(native_row(known[fingerprint], ts, value), ts, number)
+        writer.poll()
         sent += len(columns)
         on_progress(len(columns))
     return sent

@@ -8,10 +8,10 @@ import re
 from collections.abc import Iterable, Sequence
 from html import escape
 
-NAME_MAX = 80
+NAME_MAX = 50
 """Characters of a name or value that are shown, so that a page stays small."""
 
-_TEXT_MAX = 4_000
+_TEXT_MAX = 2_000
 _UNSHOWABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """Control characters, those that turn the direction of what follows, and halves of characters."""
 
@@ -49,8 +49,8 @@ th, td { text-align: left; vertical-align: top; padding: .3rem .75rem .3rem 0; }
 thead th { border-bottom: 1px solid var(--ink); }
 tbody tr > * { border-bottom: 1px solid var(--line); font-weight: normal; }
 .number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
-figure { margin: .75rem 0; padding: .75rem; background: var(--panel); border-radius: .4rem; }
-svg { display: block; width: 100%; max-width: 42rem; height: auto; }
+figure { margin: .75rem 0; padding: .75rem; background: var(--panel); overflow-x: auto; }
+svg { display: block; width: 100%; min-width: 30rem; max-width: 42rem; height: auto; }
 svg text { fill: currentColor; font-size: 12px; }
 .bar-reference { fill: var(--panel); stroke: var(--reference); stroke-width: 1.5; }
 .bar-window { fill: var(--window); stroke: var(--window); stroke-width: 1.5; }
@@ -66,13 +66,8 @@ class Html(str):
 
 
 def html(value: object) -> Html:
-    """Escape a text for use within elements and attributes; `Html` is given back as it is."""
-    if isinstance(value, Html):
-        return value
-    text = str(value)
-    if len(text) > _TEXT_MAX:
-        text = text[: _TEXT_MAX - 1] + "…"
-    return Html(escape(_UNSHOWABLE.sub("\ufffd", text)))
+    """Escape a text that stands in an element; `Html` is given back as it is."""
+    return value if isinstance(value, Html) else Html(escape(_showable(value), quote=False))
 
 
 def shortened(name: str, length_max: int = NAME_MAX) -> str:
@@ -94,10 +89,11 @@ def element(tag: str, *content: object, **attributes: object) -> Html:
     *content : object
         Text, which is escaped, and `Html`.
     **attributes : object
-        ``class_`` stands for ``class``, ``aria_label`` for ``aria-label``.
+        Text, which is escaped in any case. ``class_`` stands for ``class``, ``aria_label`` for
+        ``aria-label``.
     """
     shown = "".join(
-        f' {name.rstrip("_").replace("_", "-")}="{html(value)}"'
+        f' {name.rstrip("_").replace("_", "-")}="{escape(_showable(value))}"'
         for name, value in attributes.items()
     )
     return Html(f"<{tag}{shown}>{joined(content)}</{tag}>")
@@ -167,6 +163,13 @@ def page(title: str, *content: object) -> str:
         f"{element('title', title)}\n<style>{_STYLE}</style>\n</head>\n"
         f"<body>\n{element('main', *content)}\n</body>\n</html>\n"
     )
+
+
+def _showable(value: object) -> str:
+    text = str(value)
+    if len(text) > _TEXT_MAX:
+        text = text[: _TEXT_MAX - 1] + "…"
+    return _UNSHOWABLE.sub("\ufffd", text)
 
 
 def number_text(value: float | str) -> str:

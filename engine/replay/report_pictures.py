@@ -4,7 +4,7 @@ from engine.events.drift import SmallPicture
 from engine.replay.report_html import Html, element, joined, percent_text, shortened
 
 _WIDTH = 640
-_BARS_LEFT, _BARS_RIGHT = 170, 520
+_BARS_LEFT, _BARS_RIGHT = 170, 510
 _BIN_HEIGHT, _BAR_HEIGHT = 28, 10
 _LEGEND_HEIGHT = 26
 _LABEL_MAX = 24
@@ -28,7 +28,7 @@ def picture_of(picture: SmallPicture, title: str, identity: str) -> Html:
     longest = max((share for pair in pairs for share in pair), default=0.0) or 1.0
     scale = (_BARS_RIGHT - _BARS_LEFT) / longest
     heard = "; ".join(
-        f"{shortened(label)}: {percent_text(reference)} to {percent_text(window)}"
+        f"{shortened(label, _LABEL_MAX)}: {percent_text(reference)} to {percent_text(window)}"
         for label, (reference, window) in zip(picture.bins, pairs, strict=True)
     )
     bins = [
@@ -77,7 +77,7 @@ def _bin(label: str, top: int, shares: tuple[float, float], scale: float) -> Htm
             _bar("window", _BARS_LEFT, top + _BAR_HEIGHT + 1, window * scale),
             element(
                 "text",
-                f"{percent_text(reference)} → {percent_text(window)}",
+                f"{100 * reference:.1f} → {100 * window:.1f} %",
                 x=_BARS_RIGHT + 8,
                 y=middle,
             ),

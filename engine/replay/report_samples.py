@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 
 from engine.replay.report_html import Html, percent_text, shortened, table
@@ -12,6 +13,8 @@ FEATURES_MAX = 50
 
 _NOTHING = "none"
 _VALUE_MAX = 40
+_QUARTILES = (0.25, 0.5, 0.75)
+_WHOLE, _LARGE = 1e4, 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +24,8 @@ class Samples:
     reference: pl.DataFrame
     window: pl.DataFrame
 
-    def features(self, first: Iterable[str], most: int) -> list[str]:
-        """Name features of either side, at most `most`: some first, then by their order."""
+    def features(self, first: Iterable[str] = (), most: int | None = None) -> list[str]:
+        """Name features of either side: some first, then by their order, at most `most`."""
         present = dict.fromkeys((*self.reference.columns, *self.window.columns))
         ordered = dict.fromkeys((*(name for name in first if name in present), *present))
         return list(ordered)[:most]
@@ -67,11 +70,17 @@ def _typical(values: pl.Series) -> str:
     if not len(present):
         return _NOTHING
     if present.dtype.is_numeric():
-        low, middle, high = (present.quantile(q, "linear") for q in (0.25, 0.5, 0.75))
-        return f"{middle:.4g} ({low:.4g} to {high:.4g})"
+        # Without interpolation: between infinities there is nothing.
+        low, middle, high = np.quantile(present.to_numpy(), _QUARTILES, method="inverted_cdf")
+        return f"{_number(middle)} ({_number(low)} to {_number(high)})"
     counted = present.cast(pl.String).alias("value").value_counts(name="rows")
     value, count = counted.sort(["rows", "value"], descending=[True, False]).row(0)
     return f"{shortened(value, _VALUE_MAX)} ({percent_text(count / len(present))})"
+
+
+def _number(value: float) -> str:
+    """Write four digits, and all of whole numbers of some size."""
+    return f"{value:,.0f}" if _WHOLE <= abs(value) < _LARGE else f"{value:.4g}"
 
 
 def _missing(values: pl.Series) -> str:

@@ -3,9 +3,13 @@
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from engine.cli import main
 from engine.config import load_config
 from engine.rules.load import load_rule_file
+from engine.sources.demo_fleet import DEMO_FOLDER
+from engine.sources.demo_models import CALLS, LABELS, PREDICTIONS
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -40,3 +44,20 @@ def test_the_options_speak_of_alerts_that_exist(config, groups):
     names = {rule.name for group in groups for rule in group.rules}
     assert len(names) >= 3
     assert {option.alert for option in config.rule_options} <= names
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.name)
+def test_the_check_finds_nothing_wrong(path, capsys):
+    assert main(["check", "--strict", str(path)]) == 0
+    assert "fine" in capsys.readouterr().out
+
+
+def test_the_demo_on_kafka_is_watched_as_the_bundled_one_is():
+    live = load_config(EXAMPLES / "demo.yaml", environment={}, need_sources=True)
+    bundled = load_config(DEMO_FOLDER / "config.yaml", environment={})
+    topics = {source.kafka.topic for source in live.sources if source.kind != "metrics"}
+    assert topics == {f"demo-{what}" for what in (PREDICTIONS, LABELS, CALLS)}
+    assert live.time == bundled.time
+    assert [replace(model, interval_ns=1) for model in live.models] == [
+        replace(model, interval_ns=1) for model in bundled.models
+    ]

@@ -10,6 +10,7 @@ import math
 import numpy as np
 import pytest
 
+from engine.drift.budget import adjusted
 from engine.drift.significance import (
     METHODS,
     counts_p_value,
@@ -58,6 +59,18 @@ def test_unchanged_columns_are_called_drifted_as_often_as_asked(rows, reference_
     assert rates.min() >= 0.04 - allowed(trials) / 2
     assert rates.max() <= 0.06 + allowed(trials) / 2
     assert np.mean(np.array(found) <= 0.5) == pytest.approx(0.5, abs=0.06)
+
+
+@pytest.mark.parametrize("method", ["psi", "hellinger"])
+def test_any_of_a_hundred_unchanged_features_is_called_drifted_at_most_as_often(method):
+    windows, features = 300, 100
+    random = np.random.default_rng(100)
+    alarms = []
+    for _ in range(windows):
+        sides = [counted(random, 50, 1_000, BINS) for _ in range(features)]
+        found = [counts_p_value(method, 1.0, *pair) for pair in sides]
+        alarms.append(adjusted(found, ALPHA).any())
+    assert np.mean(alarms) <= ALPHA + 0.75 * allowed(windows)
 
 
 @pytest.mark.parametrize("heavy", [False, True], ids=["normal", "lognormal"])

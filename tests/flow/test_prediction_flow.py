@@ -63,7 +63,7 @@ def events(folder):
 def stop_when_said(run, stop, folder):
     """Stop a run when it has read all and said something, or when that takes too long."""
     until_s = time.monotonic() + TIMEOUT_S
-    while time.monotonic() < until_s and not stop.is_set():
+    while time.monotonic() < until_s and not stop():
         time.sleep(0.1)
         registry = run.telemetry.registry
         read = registry.get_sample_value("streamgauge_rows_in_total", {"source": "t"}) or 0

@@ -18,6 +18,7 @@ from engine.sources.demo_fleet import (
     generate_fleet,
     write_fleet,
 )
+from engine.sources.demo_models import DRIFTS
 from engine.sources.demo_plan import DAYS, INCIDENTS, METRICS, START
 from engine.sources.recording_files import open_recording
 
@@ -117,17 +118,21 @@ def test_counters_only_fall_when_they_begin_anew(bundled):
 def test_the_bundled_configuration_and_rules_load(labels):
     config = load_config(DEMO_FOLDER / "config.yaml", environment={})
     assert config.time.lateness_ns > EDGE_DELAY_MAX_S * 10**9
-    (group,) = [
-        group
+    rules = {
+        name: {
+            rule.name
+            for group in load_rule_file(
+                DEMO_FOLDER / name,
+                name=name,
+                default_interval_ns=config.rules.interval_ns,
+                max_window_ns=config.rules.max_window_ns,
+            )
+            for rule in group.rules
+        }
         for name in config.rules.files
-        for group in load_rule_file(
-            DEMO_FOLDER / name,
-            name=name,
-            default_interval_ns=config.rules.interval_ns,
-            max_window_ns=config.rules.max_window_ns,
-        )
-    ]
-    assert {rule.name for rule in group.rules} == {name for one in labels for name in one["alerts"]}
+    }
+    assert rules["rules.yaml"] == {name for one in labels for name in one["alerts"]}
+    assert rules["model_rules.yaml"] == {name for drift in DRIFTS for name in drift.alerts}
 
 
 def firing_ticks(rows, rule):
