@@ -21,7 +21,7 @@ LOCK = $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --universal \
 	--fork-strategy fewest --python-version 3.11 --no-annotate --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format bench kafka kafka-start kafka-stop lock clean
+.PHONY: help install demo test test-reports check format bench kafka kafka-start kafka-stop lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -33,6 +33,10 @@ demo: $(RUN) ## watch a synthetic fleet fail and the alerts that tell of it
 
 test: $(DEV) ## run the tests; those with Kafka need KAFKA_BROKERS (see kafka-start)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-reports: ## run the tests of reports with Evidently, in an environment of its own
+	@$(MAKE) --no-print-directory VENV=.venv-reports .venv-reports/.installed-reports
+	.venv-reports/bin/python -m pytest tests/replay/test_report_pages.py tests/cli/test_report_command.py
 
 check: $(DEV) ## lint, formatting, types, architecture
 	$(BIN)/ruff check .
@@ -88,4 +92,8 @@ $(RUN): requirements/build.txt requirements/run.txt pyproject.toml | $(BIN)/pyth
 
 $(DEV): requirements/dev.txt $(RUN)
 	$(PIP_INSTALL) --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/.installed-reports: requirements/reports.txt $(DEV)
+	$(PIP_INSTALL) --require-hashes -r requirements/reports.txt
 	@touch $@

@@ -142,7 +142,7 @@ def _check_features(path: Path, found: set[str], kinds: Mapping[str, Kind]) -> N
 def _estimator(tables: list[PredictionTable]) -> Cbpe | None:
     parts = []
     for table in tables:
-        if table.label is None or not table.prediction.kind is table.label.kind is Kind.NUMERIC:
+        if table.label is None or table.prediction.kind is not Kind.NUMERIC:
             return None
         parts.append((table.score, as_floats(table.prediction), as_floats(table.label)))
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
