@@ -31,6 +31,12 @@ class Telemetry:
         self.dead_letters_suppressed = self._counter(
             "dead_letters_suppressed", "Dead letters above the rate limit: counted, not written."
         )
+        self.refused_values = Counter(
+            "streamgauge_refused_values",
+            "Values of features that could not be used; null in their rows.",
+            ["model", "feature", "reason"],
+            registry=self.registry,
+        )
         self.rows_handled = self._counter("rows_handled", "Samples ordered and scored.")
         self.rows_repeated = self._counter(
             "rows_repeated", "Samples left out since their series has that timestamp.", "kind"

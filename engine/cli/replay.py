@@ -75,10 +75,12 @@ def replay_command(
         console.print_json(summary)
         return
     console.episodes(summary.episodes)
-    console.line(
-        f"{count_text(summary.samples, 'sample')} of {count_text(summary.series, 'series')} "
-        f"up to {summary.watermark}; results are in {out}"
-    )
+    said = f"{count_text(summary.samples, 'sample')} of {count_text(summary.series, 'series')}"
+    if summary.predictions:
+        # Labels may stand in the predictions' rows: these are the ones that came later.
+        labels = count_text(summary.labels, "later label")
+        said = f"{count_text(summary.predictions, 'prediction')} and {labels}, {said}"
+    console.line(f"{said} up to {summary.watermark}; results are in {out}")
 
 
 def _labels(pairs: tuple[str, ...]) -> dict[str, str]:

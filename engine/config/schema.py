@@ -13,7 +13,7 @@ from msgspec.structs import force_setattr, replace
 
 from engine.config.connections import Sink, Source
 from engine.config.durations import DAY_NS, MILLISECOND_NS, MINUTE_NS, SECOND_NS
-from engine.config.models import OTHER_MODELS, ModelConfig
+from engine.config.models import OTHER_MODELS, LlmConfig, ModelConfig
 from engine.config.scalars import Address, AddressText, Duration, Expression, Selector, Size
 from engine.config.section import Section
 
@@ -255,7 +255,9 @@ class Config(Section, frozen=True, kw_only=True):
         """Give what is watched of a model: its own entry, that of all others, or the defaults."""
         named = {entry.model: entry for entry in self.models}
         entry = named.get(name) or named.get(OTHER_MODELS) or ModelConfig(model=name)
-        return replace(entry, model=name)
+        is_llm = any(source.kind == "llm" and source.model == name for source in self.sources)
+        llm = LlmConfig() if is_llm and entry.llm is None else entry.llm
+        return replace(entry, model=name, llm=llm)
 
     def beside(self, path: str) -> Path:
         """Give a path that is relative to the configuration's folder."""

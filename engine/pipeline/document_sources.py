@@ -45,7 +45,7 @@ def llm_codec(
     config: Config, source: Source, tables: PredictionTables, **options: Any
 ) -> DocumentCodec:
     """Make the codec of a source of LLM calls; without options it reads native messages."""
-    llm = config.model(source.model).llm or LlmConfig()
+    llm = config.model(source.model).llm or LlmConfig()  # a recording's source is not among them
     limits = limits_of(config.limits)
     return make_llm_codec(source.model, llm, tables, limits=limits, **options)
 

@@ -156,12 +156,12 @@ def build_models(parts: FlowParts, polled: Stream[Polled]) -> KeyedStream[Batch 
     models = StatefulPlan(names=names, store=parts.store, final=parts.final)
 
     def keyed_documents(item: Polled) -> list[tuple[str, Any]]:
-        return [
-            pair
-            for batch in batches_of(item)
-            if batch.progress.partition in plan.documents
-            for pair in zip(names, split_documents(batch, MODEL_SHARDS), strict=True)
-        ]
+        batch = item.batch
+        if batch is None or batch.progress.partition not in plan.documents:
+            return []
+        if batch.documents is not None:
+            parts.observer.documents(batch.documents)
+        return list(zip(names, split_documents(batch, MODEL_SHARDS), strict=True))
 
     def make_shard(number: int) -> ModelShard:
         if parts.evidence is None:

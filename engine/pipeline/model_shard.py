@@ -20,7 +20,7 @@ from engine.drift.model_monitor import ModelMonitor
 from engine.drift.panes import Arrays, part
 from engine.drift.version_monitor import Evidence
 from engine.events import DeadLetter, Drift, Reason
-from engine.pipeline.plan import FlowPlan
+from engine.pipeline.plan import MODEL_SHARDS, FlowPlan, series_max
 from engine.series.columns import Columns
 from engine.series.identity import Series
 from engine.series.pieces import Batch, Definition, Progress
@@ -94,6 +94,8 @@ class ModelShard:
         self.watermark = Watermark(len(plan.partitions))
         for place in range(len(plan.partitions)):
             self.watermark.ended[place] = place not in plan.documents
+        limit = plan.limits.models
+        self._models_max = min(limit, series_max(limit, MODEL_SHARDS))
         self._models: dict[str, ModelMonitor] = {}
         self._handled = NOT_YET
         self._has_ended = False
@@ -163,7 +165,7 @@ class ModelShard:
         """Let rows wait for their tick; those of too many models, and late ones, are refused."""
         monitor = self._models.get(table.model)
         if monitor is None:
-            if len(self._models) >= self.plan.limits.models:
+            if len(self._models) >= self._models_max:
                 output.letters += _letters(table, Reason.LIMIT, "more models than limits.models")
                 return
             self._models[table.model] = monitor = self._made(table.model)

@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 
 from engine.clock import now_ns
+from engine.codecs.predictions import PredictionBatch
 from engine.events import Alert, ScoreBlock
 from engine.pipeline.model_shard import ModelShard, ModelShardOutput
 from engine.pipeline.series_shard import SeriesShard
@@ -43,6 +44,8 @@ class Observer:
     watermarks: dict[int, int] = field(default_factory=dict)
     said: dict[str, int] = field(default_factory=dict)
     handled: int = 0
+    predictions: int = 0
+    labels: int = 0
     _series: dict[int, int] = field(default_factory=dict)
     _shards: dict[int, SeriesShard] = field(default_factory=dict)
     _buffered: dict[int, int] = field(default_factory=dict)
@@ -136,6 +139,14 @@ class Observer:
         lost = shard.leaves.samples_lost
         telemetry.window_samples_lost.inc(lost - self._lost.get(shard.number, 0))
         self._lost[shard.number] = lost
+
+    def documents(self, documents: PredictionBatch) -> None:
+        """Hear of predictions and labels on their way to the model shards."""
+        with self._lock:
+            self.predictions += sum(map(len, documents.tables))
+            self.labels += sum(map(len, documents.labels))
+        for (model, feature, reason), count in documents.refused.items():
+            self.telemetry.refused_values.labels(model, feature, reason).inc(count)
 
     def models(self, shard: ModelShard, output: ModelShardOutput) -> None:
         """Hear from a model shard."""

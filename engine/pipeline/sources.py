@@ -83,11 +83,7 @@ def list_partitions(config: Config) -> dict[str, SourcePartition]:
 
 def documents_among(partitions: Mapping[str, SourcePartition]) -> frozenset[str]:
     """Give the keys of partitions that hold predictions, labels or LLM calls."""
-    return frozenset(
-        key
-        for key, one in partitions.items()
-        if one.source.kind in DOCUMENT_KINDS
-    )
+    return frozenset(key for key, one in partitions.items() if one.source.kind in DOCUMENT_KINDS)
 
 
 def _files(

@@ -23,6 +23,8 @@ class Summary(msgspec.Struct, kw_only=True):
     recording: str
     samples: int
     series: int
+    predictions: int = 0
+    labels: int = 0
     watermark: str | None
     records: dict[str, int]
     dead_letters: dict[str, int]
@@ -97,6 +99,8 @@ def replay(
         recording=recording.path,
         samples=observer.handled,
         series=observer.series,
+        predictions=observer.predictions,
+        labels=observer.labels,
         watermark=None if observer.watermark is None else rfc3339(observer.watermark),
         records=dict(sorted(observer.said.items())),
         dead_letters=observer.dead_letters(),
