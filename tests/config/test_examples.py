@@ -6,6 +6,8 @@ import pytest
 from msgspec.structs import replace
 
 from engine.cli import main
+from engine.codecs.genai_calls import NUMBERS
+from engine.codecs.llm_formats import llm_settings
 from engine.config import load_config
 from engine.rules.load import load_rule_file
 from engine.sources.demo_fleet import DEMO_FOLDER
@@ -50,6 +52,16 @@ def test_the_options_speak_of_alerts_that_exist(config, groups):
 def test_the_check_finds_nothing_wrong(path, capsys):
     assert main(["check", "--strict", str(path)]) == 0
     assert "fine" in capsys.readouterr().out
+
+
+def test_the_settings_of_the_llm_service_are_usable():
+    config = load_config(EXAMPLES / "models.yaml", environment={}, need_sources=True)
+    services = [source.model for source in config.sources if source.kind == "llm"]
+    assert services
+    for service in services:
+        settings = llm_settings(service, config.model(service).llm)
+        assert settings.names().attributes["my.prompt_tokens"] == NUMBERS["input_tokens"]
+        assert set(config.model(service).segments) <= settings.tags.keys()
 
 
 def test_the_demo_on_kafka_is_watched_as_the_bundled_one_is():

@@ -91,7 +91,7 @@ class Shards:
 
     def restart(self):
         for place, shard in enumerate(self.shards):
-            arrays, meta = decode_block(encode_block(*shard.state()), "models")
+            arrays, meta = decode_block(b"".join(encode_block(*shard.state())), "models")
             self.shards[place] = self._made(shard.number)
             self.shards[place].restore(arrays, meta)
 
