@@ -31,7 +31,7 @@ def flow(config_path: str) -> Dataflow:
         A topic is missing, or the state folder is in use.
     """
     config = with_sinks(load_config(config_path, environment=os.environ, need_sources=True))
-    if not any(source.kind in DOCUMENT_KINDS for source in config.sources):
+    if not config.has_documents:
         kinds = ", ".join(sorted(DOCUMENT_KINDS))
         raise UsageError(f"{config_path}: no source of kind {kinds}; add one, or use metrics:flow")
     return built(config)

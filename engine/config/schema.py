@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, field
 from msgspec.structs import force_setattr, replace
 
-from engine.config.connections import Sink, Source
+from engine.config.connections import DOCUMENT_KINDS, Sink, Source
 from engine.config.durations import DAY_NS, MILLISECOND_NS, MINUTE_NS, SECOND_NS
 from engine.config.models import OTHER_MODELS, LlmConfig, ModelConfig
 from engine.config.scalars import Address, AddressText, Duration, Expression, Selector, Size
@@ -250,6 +250,11 @@ class Config(Section, frozen=True, kw_only=True):
     batch: Annotated[BatchConfig, Meta(description="Batches.")] = BatchConfig()
     folder: Annotated[Path, Meta(extra={"set_by_loader": True})] = Path()
     file: Annotated[str, Meta(extra={"set_by_loader": True})] = "configuration"
+
+    @property
+    def has_documents(self) -> bool:
+        """Whether any source gives predictions, labels or LLM calls."""
+        return any(source.kind in DOCUMENT_KINDS for source in self.sources)
 
     def model(self, name: str) -> ModelConfig:
         """Give what is watched of a model: its own entry, that of all others, or the defaults."""

@@ -15,14 +15,24 @@ GAP_MIN = 0.02
 ROWS_MIN = 50
 
 
-def concept_gap(quality: ModelQuality, tick_ns: int, budget: Budget) -> dict[str, list[Finding]]:
+def concept_gap(
+    quality: ModelQuality, reference_rows: int, tick_ns: int, budget: Budget
+) -> dict[str, list[Finding]]:
     """Compare realised accuracy with the estimated one of the same predictions, by version.
 
     The estimate assumes that labels depend on features as in the reference. If they do, right
     predictions are as many as the sum of their probabilities, with a variance that is at most that
-    of equal ones; so the p-value is at most too large.
+    of equal ones. The estimate has the error of the reference, as large as that of so many rows.
+
+    Parameters
+    ----------
+    quality : ModelQuality
+    reference_rows : int
+        Rows with labels that the estimator was learned from.
+    tick_ns : int
+    budget : Budget
     """
-    if not quality.has_estimates:
+    if not quality.has_estimates or not reference_rows:
         return {}
     found: dict[str, list[Finding]] = {}
     slide_ns = quality.config.quality.slide_ns
@@ -33,7 +43,8 @@ def concept_gap(quality: ModelQuality, tick_ns: int, budget: Budget) -> dict[str
         count = summary.usable
         if realised is None or expected is None or count < ROWS_MIN:
             continue
-        spread = math.sqrt(max(expected * (1.0 - expected), 1e-12) / count)
+        variance = max(expected * (1.0 - expected), 1e-12)
+        spread = math.sqrt(variance / count + variance / reference_rows)
         chance = float(2.0 * special.ndtr(-abs(realised - expected) / spread))
         alpha = budget.alpha(max(1, len(versions)), slide_ns)
         gap = realised - expected
@@ -51,7 +62,7 @@ def concept_gap(quality: ModelQuality, tick_ns: int, budget: Budget) -> dict[str
                 window_begin_ns=tick_ns - quality.config.quality.window_ns,
                 window_end_ns=tick_ns,
                 rows=count,
-                reference_rows=0,
+                reference_rows=reference_rows,
                 direction=f"accuracy {realised:.3g} where {expected:.3g} was expected",
             )
         ]

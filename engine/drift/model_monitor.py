@@ -176,13 +176,11 @@ class ModelMonitor:
     def _next_tick(self) -> int | None:
         """The next tick at which anything can happen."""
         interval_ns = self.config.interval_ns
+        if self._tick_ns is not None and self._gauges.is_due(self._tick_ns + interval_ns):
+            return self._tick_ns + interval_ns
         times = [self._waiting.first_ns(), self._early.next_event_ns()]
         times += [monitor.next_event_ns() for monitor in self._versions.values()]
-        times += [quality.monitor.next_event_ns() for quality in self._quality.values()]
-        if self._tick_ns is not None:
-            again_ns = self._tick_ns + interval_ns
-            if self._gauges.is_due(again_ns):
-                times.append(again_ns)
+        times += [quality.next_event_ns() for quality in self._quality.values()]
         first = min((time for time in times if time is not None), default=None)
         if first is None:
             return None
@@ -196,11 +194,7 @@ class ModelMonitor:
         output.letters += self._take_labels(labels)
         output.letters += self._early.advance_to(tick_ns)
         self._advance_quality(tick_ns, bool(predictions or labels), output)
-        more: dict[str, list[Finding]] = {}
-        if tick_ns % self.config.quality.slide_ns == 0 and "" in self._quality:
-            more = concept_gap(
-                self._quality[""], tick_ns, Budgets.of(self.config.false_alarms_per_week).quality
-            )
+        more = self._concept_gaps(tick_ns)
         for version, monitor in self._versions.items():
             hear = self._hearing(version)
             output.records += monitor.advance_to(tick_ns, hear, more.get(version, ()))
@@ -251,16 +245,25 @@ class ModelMonitor:
 
     def _advance_quality(self, tick_ns: int, has_rows: bool, output: ModelOutput) -> None:
         for evaluator, quality in self._quality.items():
-            due_ns = quality.monitor.next_event_ns()
             moves = tick_ns % self.config.quality.slide_ns == 0
-            if not (has_rows or moves or (due_ns is not None and due_ns <= tick_ns)):
-                continue
+            if not (has_rows or moves):
+                due_ns = quality.next_event_ns()
+                if due_ns is None or due_ns > tick_ns:
+                    continue
             news = quality.advance_to(tick_ns)
             output.letters += news.letters
             output.records += self._gauges.put_quality(quality, news)
             for version, errors in news.errors.items():
                 if version in self._versions:
                     self._versions[version].take_errors(evaluator, errors, quality.kind, tick_ns)
+
+    def _concept_gaps(self, tick_ns: int) -> dict[str, list[Finding]]:
+        """Give what labels say that scores did not foresee, by version."""
+        quality, reference = self._quality.get(""), self._reference
+        if quality is None or reference is None or tick_ns % self.config.quality.slide_ns:
+            return {}
+        budget = Budgets.of(self.config.false_alarms_per_week).quality
+        return concept_gap(quality, reference.labelled_rows, tick_ns, budget)
 
     def _hearing(self, version: str) -> Callable[[ClosedWindow], None]:
         return lambda window: self._gauges.put_window(version, window)

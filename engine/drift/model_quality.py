@@ -107,6 +107,8 @@ class ModelQuality:
         quality = config.quality
         self.has_estimates = estimator is not None and kind == "binary"
         self.known: dict[tuple[str, str], QualitySummary] = {}
+        # When a tick may say more, if nothing is added; found out when it is asked for.
+        self._due: tuple[int | None] | None = None
         self._named: deque[set[str]] = deque(maxlen=CHECKPOINTS_NAMED)
         self._classes = quality.classes if kind == "classes" else 2
         self.monitor = QualityMonitor(
@@ -133,16 +135,19 @@ class ModelQuality:
         score = rows.score
         if self.kind == "binary":
             predicted = np.where(np.isnan(predicted) & ~np.isnan(score), score >= 0.5, predicted)
+        self._due = None
         columns: tuple[NDArray[Any], ...] = (rows.key, rows.ts, score, predicted, segment)
         self.monitor.add_predictions(Predictions._make(column[has_id] for column in columns))
 
     def add_labels(self, labels: Labels) -> None:
         """Let labels wait for their tick."""
+        self._due = None
         label = self._bounded(labels.label) if not self.evaluator else labels.label
         self.monitor.add_labels(labels._replace(label=label))
 
     def advance_to(self, tick_ns: int) -> QualityNews:
         """Take up what waits up to a tick."""
+        self._due = None
         said = self.monitor.advance_to(tick_ns)
         self.known = dict(self._known(said))
         news = QualityNews(
@@ -163,6 +168,12 @@ class ModelQuality:
         news.letters += label_letters(*of, "limit", many)
         return news
 
+    def next_event_ns(self) -> int | None:
+        """Give the time from which on a tick may say more than its known-at values; None: never."""
+        if self._due is None:
+            self._due = (self.monitor.next_event_ns(),)
+        return self._due[0]
+
     def state(self) -> tuple[dict[str, NDArray[Any]], Any]:
         """Give arrays and plain values; rows on disk are in files that are synchronised then."""
         arrays, meta = self.monitor.snapshot()
@@ -178,6 +189,7 @@ class ModelQuality:
         """Take over what `state` gave."""
         meta = msgspec.convert(plain["meta"], QualityMeta)
         self._named.append({segment.file for segment in meta.join.spill.segments})
+        self._due = None
         self.monitor.restore(arrays, meta)
 
     def _bounded(self, values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -52,12 +52,14 @@ class ModelReference:
     ----------
     estimator : Cbpe or None
         Estimates quality without labels, where the file has scores, predictions and labels.
+    labelled_rows : int
+        Rows that the estimator was learned from.
     """
 
     def __init__(self, tables: list[PredictionTable], path: Path) -> None:
         self._tables = tables
         self._path = path
-        self.estimator = _estimator(tables)
+        self.estimator, self.labelled_rows = _estimator(tables)
 
     @classmethod
     def read(cls, path: Path, model: str, kinds: Mapping[str, Kind]) -> "ModelReference":
@@ -139,15 +141,16 @@ def _check_features(path: Path, found: set[str], kinds: Mapping[str, Kind]) -> N
         raise UsageError(f"reference {path} lacks features: {', '.join(missing)}{besides}")
 
 
-def _estimator(tables: list[PredictionTable]) -> Cbpe | None:
+def _estimator(tables: list[PredictionTable]) -> tuple[Cbpe | None, int]:
+    """Learn an estimator, if that can be; give the rows that it was learned from, too."""
     parts = []
     for table in tables:
         if table.label is None or table.prediction.kind is not Kind.NUMERIC:
-            return None
+            return None, 0
         parts.append((table.score, as_floats(table.prediction), as_floats(table.label)))
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
     complete = ~np.isnan(np.stack(columns)).any(axis=0)
     scores, predictions, labels = (column[complete] for column in columns)
     if not len(scores) or not (np.isin(labels, (0, 1)) & np.isin(predictions, (0, 1))).all():
-        return None
-    return Cbpe.fit(scores, predictions, labels)
+        return None, 0
+    return Cbpe.fit(scores, predictions, labels), len(scores)

@@ -238,7 +238,8 @@ class VersionMonitor:
             # A sum of squares of shares' differences: as a distance it goes from 0 to 1.
             effect = math.sqrt(max(0.0, one.score)) / 2.0
         kind: Any = "prediction" if drift.feature in (PREDICTION, SCORE) else "data"
-        if one.method in _DATA_QUALITY:
+        is_of_shares = one.method in _DATA_QUALITY
+        if is_of_shares:
             kind, effect_min = "data_quality", SHARE_MIN
         elif one.method in _TOGETHER:
             effect_min = 0.0
@@ -256,14 +257,18 @@ class VersionMonitor:
             window_end_ns=window.end_ns,
             rows=drift.rows,
             reference_rows=drift.reference_rows,
-            direction=_direction(one),
-            moved=drift.moved,
-            picture=drift.picture,
+            direction=_direction(drift, one),
+            moved=() if is_of_shares else drift.moved,
+            picture=None if is_of_shares else drift.picture,
         )
 
 
-def _direction(one: Statistic) -> str:
-    """Say in words what changed."""
-    if one.method in _DATA_QUALITY:
-        return f"share of {one.method.replace('_', ' ')} values {'up' if one.score > 0 else 'down'}"
-    return ""
+def _direction(drift: FeatureDrift, one: Statistic) -> str:
+    """Say in words what changed, where it is not the distribution."""
+    if one.method not in _DATA_QUALITY:
+        return ""
+    share = drift.gauges.get(f"{one.method}_ratio", math.nan)
+    return (
+        f"{one.method.replace('_', ' ')} values {'up' if one.score > 0 else 'down'} "
+        f"from {max(0.0, share - one.score):.3g} to {share:.3g} of the rows"
+    )

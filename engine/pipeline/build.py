@@ -86,7 +86,8 @@ def make_plan(
     """
     files, problems = rule_files(config)
     bundled = [ANOMALY_RULES] if config.detectors else []
-    bundled += [DRIFT_RULES] if documents else []
+    watches_models = documents or config.models or config.has_documents
+    bundled += [DRIFT_RULES] if watches_models else []
     if config.rules.bundled:
         files += [RuleFile(bundled_rules_path(name), BUNDLED + name) for name in bundled]
     groups: list[RuleGroup] = []

@@ -24,6 +24,9 @@ def mistakes_in_models(config: Config, places: Places) -> list[Problem]:
                 check(entry)
             except (UsageError, ValueError) as error:
                 problems.append(Problem(*places("models", number, key), str(error)))
+        if entry.interval_ns > config.rules.lookback_ns:
+            message = "rules would lose sight of the model's series; at most `rules.lookback`"
+            problems.append(Problem(*places("models", number, "interval"), message))
     return problems
 
 

@@ -17,8 +17,6 @@ import numpy as np
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from engine.sinks.topics import CLEANUP
-
 SECOND_MS, MINUTE_MS = 1000, 60_000
 PARTITIONS = 2
 STREAMS = ("predictions", "labels", "metrics", "llm")
@@ -30,11 +28,14 @@ LABEL_DELAY_MS = 25 * MINUTE_MS
 MOVES_AT = 0.6
 """Part of the stream after which features move and a model gets worse."""
 
-END_MS = ROWS * SECOND_MS + 90 * MINUTE_MS
-"""When the last rows are: episodes, orphans and alerts are over by then."""
+END_MS = ROWS * SECOND_MS + 130 * MINUTE_MS
+"""When the last rows are: nothing more is to be said of all others by then."""
 
 AFTER_MS = 5 * MINUTE_MS
 """So long after the end rows come that let the tick of the end be handled."""
+
+END = "end"
+"""Model and version of the last rows."""
 
 ORPHAN, LATE, UNREADABLE, SHORT_VECTOR = "nobody", "late1", "unreadable", "short"
 
@@ -132,6 +133,7 @@ def _odd_ones() -> Iterator[tuple[int, str, int, dict]]:
     short = {"age": 40.5, "region": "north", "vector": [0.1, 0.2]}
     yield 510_000, "predictions", 1, {**credit, "prediction_id": SHORT_VECTOR, "features": short}
     yield 520_000, "labels", 0, {"model": "credit", "prediction_id": ORPHAN, "label": 1}
+    yield 530_000, "llm", 0, {"evaluation": "polite", "label": "maybe", "response_id": "r1"}
 
 
 def _calls(rng) -> Iterator[tuple[int, str, int, dict]]:
@@ -156,11 +158,11 @@ def _last() -> Iterator[tuple[int, str, int, dict]]:
     """Rows of a model of their own, and a metric, that say how far each partition is."""
     for at in (END_MS, END_MS + AFTER_MS):
         for partition in range(PARTITIONS):
-            row = {"model": "end", "prediction_id": f"e{at}{partition}", "prediction": 1}
+            row = {"model": END, "prediction_id": f"e{at}{partition}", "prediction": 1}
             yield at, "predictions", partition, {**row, "features": {"x": 1}}
-            label = {"model": "end", "prediction_id": f"e{at}{partition}", "label": 1}
+            label = {"model": END, "prediction_id": f"e{at}{partition}", "label": 1}
             yield at, "labels", partition, label
-        yield at, "llm", 0, {"response_model": "m-1", "response_id": f"e{at}", "output_tokens": 90}
+        yield at, "llm", 0, {"response_model": END, "response_id": f"e{at}", "output_tokens": 90}
     yield END_MS, "metrics", 0, {"name": "quiet", "labels": {}, "value": 1}
     yield END_MS + AFTER_MS, "metrics", 0, {"name": "after", "labels": {}, "value": 1}
 
@@ -205,9 +207,7 @@ def send(brokers: str, prefix: str, sent: list[Sent], *, pause_s: float = 0) -> 
     assert producer.flush(30) == 0
 
 
-def kafka_sources(
-    brokers: str, prefix: str, streams: tuple[str, ...] = STREAMS
-) -> tuple[str, ...]:
+def kafka_sources(brokers: str, prefix: str, streams: tuple[str, ...] = STREAMS) -> tuple[str, ...]:
     """Sources that read the topics."""
     more = {"metrics": "", "llm": "kind: llm, model: support, "}
     return tuple(
@@ -254,10 +254,16 @@ def by_id(records: list[dict]) -> dict[str, dict]:
     """Records by id; what is said again must say the same, and nothing of the end is among them."""
     found: dict[str, dict] = {}
     for item in records:
-        if item.get("labels", {}).get("alertname") == "Done":
+        if _is_of_end(item):
             continue
         assert found.setdefault(item["id"], item) == item
     return found
+
+
+def _is_of_end(record: dict) -> bool:
+    """Whether a record is of the last rows; a run may be stopped before or after these."""
+    of = record.get("labels", record)
+    return of.get("alertname") == "Done" or END in (of.get("model"), of.get("version"))
 
 
 def said(folder: Path, output: str) -> dict[str, dict]:
@@ -277,9 +283,26 @@ def is_done(folder: Path) -> bool:
 
 def statuses(records: Mapping[str, dict]) -> set[tuple[str, str, str]]:
     """Type, model and status of records of the output `drift`."""
+    return {(item["type"], item["model"], item.get("status", "")) for item in records.values()}
+
+
+def refused(folder: Path) -> set[tuple[str, str]]:
+    """Source, without the topics' prefix, and reason of each dead letter."""
     return {
-        (item["type"], item["model"], item.get("status", "")) for item in records.values()
+        (item["source"].rsplit("-", 1)[-1], item["reason"])
+        for item in lines(folder / "dead_letters.jsonl")
     }
 
 
-OUTPUTS = tuple(CLEANUP)
+REFUSED = {
+    ("predictions", "schema_error"),
+    ("predictions", "dimension_mismatch"),
+    ("predictions", "late"),
+    ("models", "orphan_label"),
+    ("llm", "bad_value"),
+}
+
+
+def spilled(folder: Path) -> set[Path]:
+    """Files of rows that wait for their labels on disk."""
+    return set((folder / "state" / "models").rglob("*.rows*"))
