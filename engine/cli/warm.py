@@ -79,6 +79,29 @@ def _warm_clients() -> None:
     take_over(nothing, nothing, nothing, found, found, nothing, nothing, 0, 0, 0)
 
 
+def _warm_models(folder: Path) -> None:
+    rows = pl.int_range(3 * _ROWS, eager=True)
+    seconds = pl.Series("ts", rows * 10)
+    pl.DataFrame({"ts": pl.from_epoch(seconds, time_unit="s")}).with_columns(
+        pl.lit("warm").alias("model"),
+        rows.cast(pl.String).alias("prediction_id"),
+        (rows % 2).alias("prediction"),
+        (rows % 100 / 100).alias("score"),
+        (rows % 3 % 2).alias("label"),
+        (rows * 1.7 % 13).alias("feature.number"),
+        (rows % 5).cast(pl.String).alias("feature.category"),
+        (rows % 3 == 0).alias("feature.truth"),
+    ).write_parquet(folder / "predictions.parquet")
+    for mode in ("sketch", "exact"):
+        text = (
+            f"models: [{{model: warm, mode: {mode}, reference: first {_ROWS} rows, "
+            "window: 200 rows, sequential: [{on: error}, {on: number, use: level}], "
+            "quality: {window: 1h, slide: 1h}}]\n"
+        )
+        config = parse_config(text, file="warm", environment={}, folder=folder)
+        replay(config, RecordingSource(path=str(folder / "predictions.parquet")), folder / mode)
+
+
 def warm() -> None:
     """Fill the cache."""
     _warm_codecs()
@@ -97,6 +120,7 @@ def warm() -> None:
         config = parse_config(text, file="warm", environment={}, folder=folder)
         recording = RecordingSource(path=str(folder / "warm.parquet"))
         replay(config, recording, folder / "out")
+        _warm_models(folder)
 
 
 if __name__ == "__main__":

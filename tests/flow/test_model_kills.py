@@ -34,7 +34,7 @@ from engine.pipeline.flow import part_names
 
 pytestmark = pytest.mark.kafka
 
-KILLS = 8
+KILLS = 6
 KILLS_AT_START = 2
 PAUSE_S = 0.4
 SHARDS = 2
@@ -112,8 +112,9 @@ def test_killed_again_and_again(kafka_brokers, prefix, tmp_path):
 
 def not_needed_any_more(config, folder, log):
     """Files that are left when a run has gone on, and nothing waits for labels any more."""
-    before = run_number(folder / "state")
+    state = folder / "state"
+    known = checkpoints(state)
     with process(config, log=log) as run:
-        wait_until(lambda: run_number(folder / "state") > before, timeout_s=60, what="a start")
+        wait_until(lambda: checkpoints(state) - known, timeout_s=60, what="a checkpoint")
         finish(run, log)
     return spilled(folder)
