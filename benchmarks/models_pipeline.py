@@ -15,7 +15,6 @@ Run: ``python -m benchmarks.models_pipeline [speed|replay|json|memory|ticks|prof
 import argparse
 import cProfile
 import pstats
-import resource
 import tempfile
 import time
 import tracemalloc
@@ -55,6 +54,7 @@ VARIANTS = (
     ("exact", ""),
     ("exact", "segments: [region], "),
 )
+NO_QUALITY = "quality: {kind: none}, "
 MB = 1e6
 
 
@@ -161,30 +161,41 @@ def from_json(events: int) -> None:
 
 def memory(events: int) -> None:
     """Bytes of one version with 100 features, and memory over many events."""
-    shape = Shape(80, 20, labels=False)
+    shape = replace(WIDE, rows_per_s=50.0, labels=False)
     with tempfile.TemporaryDirectory() as folder:
-        warm_up("sketch", "", shape, Path(folder) / "warm")
-        tracemalloc.start()
-        monitor = monitor_of("sketch", "", Path(folder) / "measured")
-        feed(monitor, shape, 1 << 18)
-        held, _ = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
-        arrays, _ = monitor.state()
+        warm_up("sketch", NO_QUALITY, shape, Path(folder) / "warm")
+        for mode, more in (("sketch", ""), ("sketch", "segments: [region], "), ("exact", "")):
+            tracemalloc.start()
+            monitor = monitor_of(mode, more + NO_QUALITY, Path(folder) / "measured")
+            feed(monitor, shape, 1 << 18)
+            held, _ = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+            _show_memory(f"{mode} {more}", monitor, held)
+    _summary_over(events)
+    _monitor_over(events, NO_QUALITY)
+    _monitor_over(events, "")
+
+
+def _show_memory(what: str, monitor: ModelMonitor, held: int) -> None:
+    arrays, _ = monitor.state()
     parts: dict[str, int] = {}
     for name, array in arrays.items():
-        key = "|".join(name.split("|")[:4:1][:4])
+        key = " ".join(name.split("|")[: 3 if name.startswith("v") else 1])
         parts[key] = parts.get(key, 0) + array.nbytes
-    print(f"a version with 100 features: {sum(parts.values()) / 1e3:,.0f} kB in its checkpoint")
-    for key, size in sorted(parts.items(), key=lambda item: -item[1])[:8]:
+    waiting = parts.pop("waiting", 0)
+    total = sum(parts.values())
+    print(
+        f"a version with 100 features, {what}: {total / 1e3:,.0f} kB in its checkpoint, and "
+        f"{waiting / 1e3:,.0f} kB of rows that wait for their tick; {held / 1e3:,.0f} kB allocated"
+    )
+    for key, size in sorted(parts.items(), key=lambda item: -item[1])[:6]:
         print(f"    {key:40}{size / 1e3:10,.0f} kB")
-    print(f"    as allocated, with what waits: {held / 1e3:,.0f} kB")
-    _summary_over(events)
-    _monitor_over(events)
 
 
 def _resident_mb() -> float:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize() / MB
+    """Memory of the process that is no file's."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("RssAnon:")[2].split()[0]) * 1024 / MB
 
 
 def _summary_over(events: int) -> None:
@@ -204,11 +215,11 @@ def _summary_over(events: int) -> None:
     )
 
 
-def _monitor_over(events: int) -> None:
+def _monitor_over(events: int, more: str) -> None:
     shape = Shape(rows_per_s=1_000.0, labels=False)
     block = block_of(shape, BLOCK_ROWS)
     with tempfile.TemporaryDirectory() as folder:
-        monitor = monitor_of("sketch", "", Path(folder))
+        monitor = monitor_of("sketch", more, Path(folder))
         resident, sizes = [], []
         blocks = max(4, events // BLOCK_ROWS)
         for number in range(blocks):
@@ -220,7 +231,7 @@ def _monitor_over(events: int) -> None:
                 sizes.append(sum(array.nbytes for array in arrays.values()) / MB)
                 resident.append(_resident_mb())
     print(
-        f"monitor over {blocks * BLOCK_ROWS:,} rows, at each quarter: state MB "
+        f"monitor {more}over {blocks * BLOCK_ROWS:,} rows, at each quarter: state MB "
         f"{', '.join(f'{mb:.1f}' for mb in sizes)} (with the rows that wait for their tick); "
         f"resident MB {', '.join(f'{mb:.0f}' for mb in resident)}"
     )

@@ -95,6 +95,8 @@ class ModelGauges:
         self._totals: dict[tuple[str, ...], int] = {}
         self._groups: dict[str, set[str]] = {}
         self._heard: dict[str, int] = {}
+        # Predictions since the last tick, and the time of the last one, by version.
+        self._since: dict[str, tuple[int, int]] = {}
         self.heard_ns: int | None = None
 
     def put_window(self, version: str, window: ClosedWindow) -> None:
@@ -144,14 +146,18 @@ class ModelGauges:
             labels = self._labels(version=version, group=group)
             self._put((EPISODE_OPEN, labels), float(group in is_open))
 
-    def put_rates(self, rows: Sequence[VersionRows], tick_ns: int, seconds: float) -> None:
+    def hear(self, rows: VersionRows) -> None:
+        """Count predictions since the last tick."""
+        count, _ = self._since.get(rows.version, (0, 0))
+        self._since[rows.version] = count + len(rows), int(rows.ts[-1])
+
+    def put_rates(self, tick_ns: int, seconds: float) -> None:
         """Set how many predictions there were since the tick before, `seconds` ago."""
         counts = dict.fromkeys(self._heard, 0)
-        for part in rows:
-            counts[part.version] = counts.get(part.version, 0) + len(part)
-            last_s = int(part.ts[-1]) / SECOND_NS
-            self._put((LAST_PREDICTION, self._labels(version=part.version)), last_s)
-            self._heard[part.version] = tick_ns
+        for version, (count, last_ns) in sorted(self._since.items()):
+            counts[version] = count
+            self._put((LAST_PREDICTION, self._labels(version=version)), last_ns / SECOND_NS)
+            self._heard[version] = tick_ns
         for version, count in counts.items():
             self._put((RATE, self._labels(version=version)), count / seconds)
             self._count(PREDICTIONS_TOTAL, count, version)
@@ -160,8 +166,9 @@ class ModelGauges:
                 self._put_set(_WINDOW + version, {})
                 self._put((RATE, self._labels(version=version)), math.nan)
                 del self._heard[version]
-        if rows:
+        if self._since:
             self.heard_ns = tick_ns
+        self._since = {}
 
     def put_series(self, series: Iterable[Series], values: Iterable[float]) -> None:
         """Set values of series that are made elsewhere."""
@@ -195,6 +202,7 @@ class ModelGauges:
         return {
             "heard_ns": self.heard_ns,
             "heard": dict(self._heard),
+            "since": dict(self._since),
             "totals": [(list(key), count) for key, count in self._totals.items()],
             "groups": {version: sorted(groups) for version, groups in self._groups.items()},
             "values": [(*key, gauge.value) for key, gauge in self._gauges.items()],
@@ -205,6 +213,7 @@ class ModelGauges:
         """Take over what `state` gave."""
         self.heard_ns = state["heard_ns"]
         self._heard = dict(state["heard"])
+        self._since = {version: (count, last) for version, (count, last) in state["since"].items()}
         self._totals = {tuple(key): count for key, count in state["totals"]}
         self._groups = {version: set(groups) for version, groups in state["groups"].items()}
         for name, labels, value in state["values"]:

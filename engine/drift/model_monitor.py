@@ -1,7 +1,9 @@
 """A model, watched: rows go in as they come, and ticks say what is to be said of it.
 
-A tick takes all rows up to it and none after, in event-time order, so that what it says depends on
-the logs alone. Ticks at which nothing can have changed are passed over.
+A tick knows all rows up to it and none after, in event-time order, so that what it says depends on
+the logs alone. Many rows are taken before their tick, as far as no earlier ones can come: so the
+tick has little left to do, and neither how many nor when shows in what is said. Ticks at which
+nothing can have changed are passed over.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -35,6 +37,9 @@ from engine.drift.window_comparison import Comparison
 from engine.events import DeadLetter, Drift
 from engine.series.columns import Columns
 from engine.series.identity import Series
+
+TAKEN_AHEAD = 4096
+"""So many waiting rows are taken before their tick."""
 
 CATEGORIES_MAX = 1000
 """Categories of a feature with codes of their own."""
@@ -100,6 +105,8 @@ class ModelMonitor:
         self._gauges = ModelGauges(config.model, max(HOUR_NS, 2 * window_ns))
         self._counters = LlmCounters() if config.llm is not None else None
         self._tick_ns: int | None = None
+        # Time of the first row that was taken since the last tick.
+        self._first_taken_ns: int | None = None
         if reference is not None:
             reference.teach(self._vocabulary)
         kind = config.quality.kind
@@ -125,6 +132,10 @@ class ModelMonitor:
         output = ModelOutput()
         while (tick := self._next_tick()) is not None and tick <= watermark_ns:
             self._handle(tick, output)
+        # What the first predictions are is told by all of a tick's.
+        knows_kind = self._kind is not None or self.config.quality.kind != "auto"
+        if knows_kind and len(self._waiting) >= TAKEN_AHEAD:
+            self._take_through(watermark_ns, output)
         return output
 
     def state(self) -> tuple[Arrays, dict[str, Any]]:
@@ -132,6 +143,7 @@ class ModelMonitor:
         arrays: Arrays = {}
         plain: dict[str, Any] = {
             "tick_ns": self._tick_ns,
+            "first_taken_ns": self._first_taken_ns,
             "kind": self._kind,
             "vocabulary": self._vocabulary.state(),
             "segments": self._segments.state(),
@@ -154,7 +166,7 @@ class ModelMonitor:
 
     def restore(self, arrays: Mapping[str, NDArray[Any]], plain: Mapping[str, Any]) -> None:
         """Take over what `state` gave, before anything was added."""
-        self._tick_ns = plain["tick_ns"]
+        self._tick_ns, self._first_taken_ns = plain["tick_ns"], plain["first_taken_ns"]
         self._vocabulary.restore(plain["vocabulary"])
         self._segments.restore(plain["segments"])
         self._gauges.restore(plain["gauges"])
@@ -178,7 +190,7 @@ class ModelMonitor:
         interval_ns = self.config.interval_ns
         if self._tick_ns is not None and self._gauges.is_due(self._tick_ns + interval_ns):
             return self._tick_ns + interval_ns
-        times = [self._waiting.first_ns(), self._early.next_event_ns()]
+        times = [self._first_taken_ns, self._waiting.first_ns(), self._early.next_event_ns()]
         times += [monitor.next_event_ns() for monitor in self._versions.values()]
         times += [quality.next_event_ns() for quality in self._quality.values()]
         first = min((time for time in times if time is not None), default=None)
@@ -188,12 +200,10 @@ class ModelMonitor:
         return tick if self._tick_ns is None else max(tick, self._tick_ns + interval_ns)
 
     def _handle(self, tick_ns: int, output: ModelOutput) -> None:
-        predictions, labels = self._waiting.take_through(tick_ns, self._version_of)
-        for rows in predictions:
-            output.records += self._take(rows, tick_ns)
-        output.letters += self._take_labels(labels)
+        self._take_through(tick_ns, output)
         output.letters += self._early.advance_to(tick_ns)
-        self._advance_quality(tick_ns, bool(predictions or labels), output)
+        has_rows, self._first_taken_ns = self._first_taken_ns is not None, None
+        self._advance_quality(tick_ns, has_rows, output)
         more = self._concept_gaps(tick_ns)
         for version, monitor in self._versions.items():
             hear = self._hearing(version)
@@ -202,14 +212,26 @@ class ModelMonitor:
             monitor.evidence = []
             self._gauges.put_version(version, monitor.windows.reference_rows, monitor.open_episodes)
         since_ns = tick_ns - (self._tick_ns or tick_ns - self.config.interval_ns)
-        self._gauges.put_rates(predictions, tick_ns, since_ns / SECOND_NS)
-        if self._counters is not None and predictions:
+        self._gauges.put_rates(tick_ns, since_ns / SECOND_NS)
+        if self._counters is not None and has_rows:
             self._gauges.put_series(*self._counters.series(self._llm_labels))
         self._tick_ns = tick_ns
         if self._gauges.is_due(tick_ns):
             columns, new = self._gauges.sample(tick_ns)
             output.columns.append(columns)
             output.series += new
+
+    def _take_through(self, until_ns: int, output: ModelOutput) -> None:
+        """Take what waits up to a time that is not after the next tick."""
+        first_ns = self._waiting.first_ns()
+        if first_ns is None or first_ns > until_ns:
+            return
+        if self._first_taken_ns is None:
+            self._first_taken_ns = first_ns
+        predictions, labels = self._waiting.take_through(until_ns, self._version_of)
+        for rows in predictions:
+            output.records += self._take(rows)
+        output.letters += self._take_labels(labels)
 
     def _version_of(self, name: str) -> str:
         """What a version is watched as; one that is new, from now on."""
@@ -221,7 +243,7 @@ class ModelMonitor:
                 self._begin_reference(self._versions[name])
         return name
 
-    def _take(self, rows: VersionRows, tick_ns: int) -> list[Drift]:
+    def _take(self, rows: VersionRows) -> list[Drift]:
         segment = self._segments.numbers_of(rows)
         if self._kind is None and self.config.quality.kind == "auto":
             kind = kind_of(rows)
@@ -231,8 +253,8 @@ class ModelMonitor:
             quality.add(rows, segment)
         if self._counters is not None:
             self._counters.add(rows.version, segment, rows.features)
-        monitor = self._versions[rows.version]
-        return monitor.take(rows, segment, tick_ns, self._hearing(rows.version))
+        self._gauges.hear(rows)
+        return self._versions[rows.version].take(rows, segment, self._hearing(rows.version))
 
     def _take_labels(self, labels: Sequence[LabelRows]) -> list[DeadLetter]:
         letters: list[DeadLetter] = []

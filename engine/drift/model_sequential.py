@@ -76,17 +76,22 @@ class VersionSequences:
         self._rows = 0
         self.events_per_week: float | None = None
 
-    def count(self, ts: NDArray[np.int64]) -> None:
-        """Count rows in event-time order, until the rate of events is known."""
+    def count(self, ts: NDArray[np.int64]) -> int:
+        """Count rows in event-time order; give the first one of them that is to be watched.
+
+        Those up to which the rate of events is told are not.
+        """
         if self.events_per_week is not None or not len(ts):
-            return
+            return 0
         if self._first_ns is None:
             self._first_ns = int(ts[0])
         needed = RATE_ROWS - self._rows
         self._rows += len(ts)
-        if needed <= len(ts):
-            span_ns = max(1, int(ts[needed - 1]) - self._first_ns)
-            self.events_per_week = RATE_ROWS * _WEEK_NS / span_ns
+        if needed > len(ts):
+            return len(ts)
+        span_ns = max(1, int(ts[needed - 1]) - self._first_ns)
+        self.events_per_week = RATE_ROWS * _WEEK_NS / span_ns
+        return needed
 
     def watch(
         self,

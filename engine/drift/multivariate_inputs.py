@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from engine.codecs.predictions import Column, Kind
 from engine.drift.multivariate_kernels import add_codes, add_numbers
+from engine.drift.row_index import as_slice
 
 DIMENSIONS = 256
 """Of the vectors, at most."""
@@ -48,7 +49,8 @@ def blocks(
     total = rows if index is None else len(index)
     for begin in range(0, total, BLOCK_ROWS):
         end = min(begin + BLOCK_ROWS, total)
-        yield (slice(begin, end) if index is None else index[begin:end]), end - begin
+        block = slice(begin, end) if index is None else as_slice(index[begin:end])
+        yield block, end - begin
 
 
 def fit_rows(rows: int, at_most: int) -> NDArray[np.int64]:

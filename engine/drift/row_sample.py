@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from engine.codecs.predictions import Column, Kind
 from engine.drift.multivariate_inputs import column_rows
+from engine.drift.row_index import as_slice
 from engine.drift.row_sample_kernels import add_code_hashes, add_value_hashes, mix_all
 
 Name = tuple[str, Kind]
@@ -103,7 +104,12 @@ class RowSample:
         if index is None:
             index = np.arange(column_rows(plain) if keys is None else len(keys))
         hashes = np.zeros(len(index), np.uint64) if keys is None else keys[index]
-        taken = {name: column.take(index) for name, column in plain.items() if len(column.values)}
+        chosen = as_slice(index)
+        taken = {
+            name: Column(column.kind, column.values[chosen], column.names)
+            for name, column in plain.items()
+            if len(column.values)
+        }
         hashes = row_hashes(taken, hashes)
         if self.rows == self.size and self.size:
             entering = np.flatnonzero(hashes < self.hashes[-1])

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from engine.codecs.predictions import Column, Kind
 from engine.drift.grid import FeatureGrid, Grid
+from engine.drift.row_index import as_slice
 from engine.drift.summary_kernels import (
     ABOVE,
     BELOW,
@@ -144,6 +145,7 @@ class Summary:
         if self.rows + added > ROWS_MAX:
             raise OverflowError(f"more than {ROWS_MAX} rows in one summary")
         self._totals[0] += added
+        index = as_slice(index)
         for name, grid in self.grid.features.items():
             column = columns.get(name)
             if column is None:

@@ -22,6 +22,7 @@ from engine.drift.model_quality import Errors, QualityKind
 from engine.drift.model_segments import Segments
 from engine.drift.model_sequential import VersionSequences
 from engine.drift.panes import Arrays, part
+from engine.drift.row_sample import RowSample
 from engine.drift.version_rows import VersionRows, as_floats
 from engine.drift.version_windows import ClosedWindow, VersionWindows
 from engine.drift.window_comparison import Comparison
@@ -105,7 +106,9 @@ class VersionMonitor:
             EpisodeParams(false_alarms_per_week=config.false_alarms_per_week, on_episode=action),
             importance.of,
         )
+        # Alarms of detectors that take value by value, since the last tick.
         self._found: list[Finding] = []
+        self._learned_ns: int | None = None
         self.evidence: list[Evidence] = []
         """Of the episodes that opened or grew with windows; whoever reads it clears it."""
 
@@ -118,22 +121,15 @@ class VersionMonitor:
         self,
         rows: VersionRows,
         segment: NDArray[np.int32],
-        tick_ns: int,
         closed: Callable[[ClosedWindow], None],
     ) -> list[Drift]:
-        """Take rows up to a tick; `closed` hears of the windows that are over with them."""
-        self._sequences.count(rows.ts)
-        said: list[Drift] = []
-        is_learned = False
-        for window in self.windows.add(rows, segment):
-            if not is_learned:  # as many rows as a tick has are enough
-                self._learn_importance(rows)
-                is_learned = True
-            closed(window)
-            said += self._judge(window, tick_ns)
+        """Take rows up to the next tick; `closed` hears of the windows that are over with them."""
+        begin = self._sequences.count(rows.ts)
+        said = self._follow(self.windows.add(rows, segment), closed)
         for name, column in rows.columns().items():
             if self._sequences.wants(name) and column.rows is None:
-                self._found += self._sequences.watch(name, rows.ts, as_floats(column))
+                values = as_floats(column)[begin:]
+                self._found += self._sequences.watch(name, rows.ts[begin:], values)
         return said
 
     def take_errors(self, evaluator: str, errors: Errors, kind: QualityKind, tick_ns: int) -> None:
@@ -147,10 +143,7 @@ class VersionMonitor:
         self, tick_ns: int, closed: Callable[[ClosedWindow], None], more: Iterable[Finding] = ()
     ) -> list[Drift]:
         """Move on to a tick; `more` are findings of others about this version."""
-        said: list[Drift] = []
-        for window in self.windows.advance_to(tick_ns):
-            closed(window)
-            said += self._judge(window, tick_ns)
+        said = self._follow(self.windows.advance_to(tick_ns), closed)
         found = [*self._found, *more]
         self._found = []
         for errors in self._errors.values():
@@ -169,6 +162,8 @@ class VersionMonitor:
             "sequences": self._sequences.state(arrays, f"{prefix}|sequences"),
             "errors": {name: errors.state() for name, errors in self._errors.items()},
             "episodes": msgspec.to_builtins(self._episodes.snapshot()),
+            "found": msgspec.to_builtins(self._found),
+            "learned_ns": self._learned_ns,
         }
 
     def restore(
@@ -183,6 +178,8 @@ class VersionMonitor:
         for name, state in plain["errors"].items():
             self._error_windows(name).restore(state)
         self._episodes.restore(msgspec.convert(plain["episodes"], EpisodesState))
+        self._found = msgspec.convert(plain["found"], list[Finding])
+        self._learned_ns = plain["learned_ns"]
 
     def _error_windows(self, evaluator: str) -> ErrorWindows:
         if evaluator not in self._errors:
@@ -195,11 +192,26 @@ class VersionMonitor:
             )
         return self._errors[evaluator]
 
-    def _learn_importance(self, rows: VersionRows) -> None:
-        target = rows.score
-        if np.isnan(target).all() and rows.prediction is not None:
-            target = as_floats(rows.prediction)
-        self._importance.learn(rows.features, target, rows.key)
+    def _follow(
+        self, windows: Iterable[ClosedWindow], closed: Callable[[ClosedWindow], None]
+    ) -> list[Drift]:
+        """Learn from windows that are over, and let episodes follow at the ticks that end them."""
+        said: list[Drift] = []
+        for window in windows:
+            tick_ns = -(-window.end_ns // self._config.interval_ns) * self._config.interval_ns
+            if self._learned_ns != tick_ns:  # one window of a tick is enough
+                self._learn_importance(window.window_sample)
+                self._learned_ns = tick_ns
+            closed(window)
+            said += self._judge(window, tick_ns)
+        return said
+
+    def _learn_importance(self, sample: RowSample) -> None:
+        features = sample.columns()
+        prediction = features.pop(PREDICTION, None)
+        target = features.pop(SCORE, prediction)
+        if target is not None:
+            self._importance.learn(features, as_floats(target), sample.hashes)
 
     def _judge(self, window: ClosedWindow, tick_ns: int) -> list[Drift]:
         """Let episodes follow from a window that is over."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +57,18 @@ class VersionRows:
     def content_keys(self) -> NDArray[np.uint64]:
         """Give what tells apart rows of the same values, uint64[n]."""
         return self.key ^ (self.ts.view(np.uint64) * _ODD)
+
+    def taken(self, index: NDArray[np.int64]) -> Self:
+        """Give rows by index, ascending."""
+        return replace(
+            self,
+            ts=self.ts[index],
+            key=self.key[index],
+            prediction=None if self.prediction is None else self.prediction.take(index),
+            score=self.score[index],
+            tags={name: column.take(index) for name, column in self.tags.items()},
+            features={name: column.take(index) for name, column in self.features.items()},
+        )
 
     def columns(self) -> dict[str, Column]:
         """The features, and the model's outputs beside them."""
@@ -120,29 +132,32 @@ class WaitingTables:
         )
 
     def take_through(
-        self, tick_ns: int, version_of: Callable[[str], str] = str
+        self, until_ns: int, version_of: Callable[[str], str] = str
     ) -> tuple[list[VersionRows], list[LabelRows]]:
-        """Give the rows up to a tick, by version and by evaluator, in the order of the names.
+        """Give the rows up to a time, by version and by evaluator, in the order of the names.
 
-        `version_of` says what a version is called from here on; it is asked in order, too.
+        Whatever the times, the model's codes are given in the order of event time over all
+        versions. `version_of` says what a version is called from here on; it is asked in that
+        order, too.
         """
-        predictions, self._predictions = _divided(self._predictions, tick_ns)
-        labels, self._labels = _divided(self._labels, tick_ns)
-        by_version: dict[str, list[PredictionTable]] = {}
-        for table in sorted(predictions, key=lambda table: table.version):
-            by_version.setdefault(version_of(table.version), []).append(table)
-        rows = [self._rows_of(version, by_version[version]) for version in sorted(by_version)]
+        predictions, self._predictions = _divided(self._predictions, until_ns)
+        labels, self._labels = _divided(self._labels, until_ns)
         by_evaluator: dict[str, list[LabelTable]] = {}
         for late in labels:
             by_evaluator.setdefault(late.evaluator, []).append(late)
+        rows = self._rows_of(predictions, version_of) if predictions else []
         return rows, [self._labels_of(name, by_evaluator[name]) for name in sorted(by_evaluator)]
 
-    def _rows_of(self, version: str, tables: list[PredictionTable]) -> VersionRows:
+    def _rows_of(
+        self, tables: list[PredictionTable], version_of: Callable[[str], str]
+    ) -> list[VersionRows]:
+        names = sorted({table.version for table in tables})
+        sizes = [len(table) for table in tables]
+        version = np.repeat([names.index(table.version) for table in tables], sizes)
         ts = np.concatenate([table.ts for table in tables])
         key = np.concatenate([table.key for table in tables])
         score = np.concatenate([table.score for table in tables])
-        order = _order(ts, key, lambda: _contents(tables))
-        sizes = [len(table) for table in tables]
+        order = _order(ts, key, lambda: (version, _contents(tables)))
 
         def joined(name: str, columns: list[Column | None]) -> Column | None:
             return self._vocabulary.joined(name, list(zip(sizes, columns, strict=True)), order)
@@ -153,8 +168,9 @@ class WaitingTables:
             found = {name: joined(prefix + name, [c.get(name) for c in held]) for name in names}
             return {name: column for name, column in found.items() if column is not None}
 
-        return VersionRows(
-            version,
+        version = version[order]
+        whole = VersionRows(
+            "",
             ts[order],
             key[order],
             joined(PREDICTION, [table.prediction for table in tables]),
@@ -162,11 +178,25 @@ class WaitingTables:
             all_of("tags", TAG),
             all_of("features", ""),
         )
+        found, first = np.unique(version, return_index=True)
+        called = {
+            int(found[place]): version_of(names[found[place]])
+            for place in np.argsort(first).tolist()
+        }
+        if len(found) == 1:
+            return [whole.renamed(called[int(found[0])])]
+        of_name: dict[str, list[int]] = {}
+        for number, name in called.items():
+            of_name.setdefault(name, []).append(number)
+        return [
+            whole.taken(np.flatnonzero(np.isin(version, of_name[name]))).renamed(name)
+            for name in sorted(of_name)
+        ]
 
     def _labels_of(self, evaluator: str, tables: list[LabelTable]) -> LabelRows:
         ts = np.concatenate([table.ts for table in tables])
         key = np.concatenate([table.key for table in tables])
-        order = _order(ts, key, lambda: _label_contents(tables))
+        order = _order(ts, key, lambda: (_label_contents(tables),))
         target = PREDICTION if not evaluator else f"{PREDICTION}.{evaluator}"
         column = self._vocabulary.joined(
             target, [(len(table), table.label) for table in tables], order
@@ -225,13 +255,13 @@ def _divided(tables: list[tuple[T, int]], tick_ns: int) -> tuple[list[T], list[t
 
 
 def _order(
-    ts: NDArray[np.int64], key: NDArray[np.uint64], contents: Callable[[], NDArray[np.uint64]]
+    ts: NDArray[np.int64], key: NDArray[np.uint64], rest: Callable[[], tuple[NDArray[Any], ...]]
 ) -> NDArray[np.int64]:
-    """Rows by time and id, and by what they say where that is the same."""
+    """Rows by time and id, and by the rest, last column first, where those are the same."""
     order = np.lexsort((key, ts))
     same = (ts[order][1:] == ts[order][:-1]) & (key[order][1:] == key[order][:-1])
     if same.any():
-        order = np.lexsort((contents(), key, ts))
+        order = np.lexsort((*rest(), key, ts))
     return order
 
 

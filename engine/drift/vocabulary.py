@@ -166,6 +166,15 @@ class Vocabulary:
         return known.codes[name]
 
 
+def has_values(column: Column) -> bool:
+    """Whether any row has a value."""
+    return (
+        bool(_present(len(column.values), column).any())
+        if column.rows is None
+        else bool(len(column.rows))
+    )
+
+
 def _present(rows: int, column: Column | None) -> NDArray[np.bool_]:
     """Which rows of a table have a value."""
     if column is None:

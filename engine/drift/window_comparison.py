@@ -18,6 +18,7 @@ from engine.drift.multivariate import Multivariate
 from engine.drift.panes import Arrays, Counted, part
 from engine.drift.summary import Summary
 from engine.drift.together import Together
+from engine.drift.vocabulary import has_values
 
 DETAIL_P = 0.01
 """Below this p-value a feature's values that moved are told, too."""
@@ -60,9 +61,14 @@ class Comparison:
         Returns
         -------
         dict of str to Column
-            With the categories that the rows may have, and none that came later.
+            Those that have values, with the categories that the rows may have, and none that came
+            later.
         """
-        known = {name: self._with_names(name, column) for name, column in columns.items()}
+        known = {
+            name: self._with_names(name, column)
+            for name, column in columns.items()
+            if has_values(column)
+        }
         self._take_grid(Grid.learn(known))
         vectors = any(column.kind is Kind.EMBEDDING for column in known.values())
         if self._config.multivariate or vectors:

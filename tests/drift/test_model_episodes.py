@@ -7,7 +7,7 @@ changed. Method: a classifier's stream, hour by hour, with one change.
 import msgspec
 import numpy as np
 import pytest
-from model_feed import Said, config_of
+from model_feed import START_NS, Said, config_of
 from model_tables import Stream
 
 from engine.codecs.predictions import Column, Kind
@@ -135,14 +135,37 @@ def test_a_model_with_a_reference_is_compared_from_the_first_window(tmp_path):
 
 def test_what_did_not_change_opens_nothing(tmp_path):
     """Four weeks at one false alarm a week: four are expected at the most."""
+    long = WindowSize(2 * HOUR_NS, 0)
+    quality = QualityConfig(window_ns=6 * HOUR_NS, slide_ns=2 * HOUR_NS, correct_every_ns=DAY_NS)
+    given = {"window": long, "slide": long, "quality": quality, "importance": {"age": 1.0}}
+    config = hourly(interval_ns=2 * HOUR_NS, **given)
     opened = []
     for seed in range(4):
-        stream = Stream(100 + seed, 28 * 24, 60)
-        said = said_of(hourly(), tmp_path / str(seed), stream.table())
+        said = said_of(config, tmp_path / str(seed), Stream(100 + seed, 28 * 24, 40).table())
         events = said.episodes("drift", "data_quality", "quality")
         opened.append(sum(event["status"] == "open" for event in events))
     assert sum(opened) / len(opened) <= 4
-    assert np.median(opened) <= 3
+
+
+def test_a_reference_of_few_rows_makes_no_gap(tmp_path):
+    """The error of an estimate is as large as that of the rows that it was learned from."""
+    opened = 0
+    for seed in range(6):
+        stream, before = Stream(200 + seed, 30, 600), Stream(300 + seed, 5, 40)
+        reference = ModelReference([before.table()], tmp_path)
+        config = hourly(reference=ReferencePlace("file", path="x"), sequential=(), segments=())
+        said = said_of(config, tmp_path / str(seed), stream.table(), reference=reference)
+        methods = {c["method"] for event in said.episodes("quality") for c in event["causes"]}
+        opened += "concept_gap" in methods
+    assert opened <= 1
+
+
+def test_importance_is_learned_from_the_windows(tmp_path):
+    monitor = ModelMonitor(hourly(), tmp_path)
+    monitor.add([Stream(12, 30, 300).table()], [])
+    monitor.advance_to(START_NS + 30 * HOUR_NS)
+    learned = monitor.state()[1]["importance"]["importance"]
+    assert min(learned["age"], learned["income"]) > 2 * max(learned["region"], learned["active"])
 
 
 @pytest.mark.parametrize("action", ["retrain", "none"])

@@ -12,7 +12,7 @@ from model_feed import config_of, play, play_shuffled, rows_of
 from engine.config.durations import MINUTE_NS
 from engine.config.models import LlmConfig, QualityConfig, SequentialConfig
 from engine.config.scalars import ReferencePlace, WindowSize
-from engine.drift import version_windows
+from engine.drift import model_monitor, model_sequential, version_windows
 
 FIVE_MINUTES = WindowSize(5 * MINUTE_NS, 0)
 CONFIGS = {
@@ -43,16 +43,19 @@ def same(one, other):
 
 def rows_for(name):
     rng = np.random.default_rng(7)
-    return rows_of(rng, 1100, span_ns=100 * MINUTE_NS, versions=("1", "2"), calls=name == "calls")
+    return rows_of(rng, 1000, span_ns=80 * MINUTE_NS, versions=("1", "2"), calls=name == "calls")
 
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_order_of_arrival_and_restarts_leave_no_trace(name, tmp_path, monkeypatch):
     monkeypatch.setattr(version_windows, "GRID_ROWS", 300)
+    monkeypatch.setattr(model_sequential, "RATE_ROWS", 200)
     config, rows = config_of(**CONFIGS[name]), rows_for(name)
     expected = play(config, tmp_path / "whole", rows)
     assert expected.values("drift_pvalue")
     rng = np.random.default_rng(5)
+    # However many rows are taken before their tick.
+    monkeypatch.setattr(model_monitor, "TAKEN_AHEAD", 1)
     same(play_shuffled(config, tmp_path / "order", rows, rng), expected)
     same(play_shuffled(config, tmp_path / "cut", rows, rng, restarts=0.5), expected)
 
