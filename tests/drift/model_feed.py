@@ -112,8 +112,11 @@ class Said:
 
     @property
     def samples(self):
-        """Bytes of all samples, by tick."""
-        return [tuple(column.tobytes() for column in part) for part in map(_arrays, self.columns)]
+        """Bytes of all samples, by tick and series."""
+        return [
+            tuple(column[np.argsort(part.fingerprint)].tobytes() for column in _arrays(part))
+            for part in self.columns
+        ]
 
     def values(self, name, **labels):
         """Give (tick, labels, value) of a series' name."""

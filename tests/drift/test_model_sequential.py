@@ -45,6 +45,14 @@ def test_nothing_before_the_rate_of_events_is_known():
     assert made.events_per_week == pytest.approx(7 * 86_400, rel=0.01)
 
 
+@pytest.mark.parametrize("cuts", [(0, 1500), (0, 400, 900, 1300, 1500), (0, RATE_ROWS, 1500)])
+def test_rows_up_to_which_the_rate_is_told_are_not_watched_however_they_are_cut(cuts):
+    made, watched = sequences(ON_AGE), 0
+    for begin, end in zip(cuts[:-1], cuts[1:], strict=True):
+        watched += end - begin - made.count(times(begin, end - begin))
+    assert watched == 1500 - RATE_ROWS
+
+
 def test_alarm_and_onset():
     made = begun(ON_AGE)
     assert not made.watch("age", times(0, 3000), normal(1, 3000))
