@@ -46,14 +46,13 @@ from engine.drift.label_rows import (
 )
 from engine.drift.spill import Spill, SpillMeta
 from engine.drift.spill_segment import Packed
-from engine.errors import StateError
 
 STRETCHES = 16
 _CAPACITY_MIN = 1024
 _GROWTH = 1.25
 _FULL = 0.75
 _ROOM = 1 << 15
-_NEVER = np.iinfo(np.int64).min
+_NEVER, _LATEST = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 _DISK_NAMES = ROW.names or ()
 
 
@@ -170,16 +169,13 @@ class LabelJoin:
     def restore(self, arrays: Mapping[str, NDArray[Any]], meta: LabelJoinMeta) -> None:
         """Take over a checkpoint, before anything was added.
 
+        Where the label delay is another one since, what waits goes on waiting by the new one.
+
         Raises
         ------
         StateError
-            A file is missing or damaged, or the label delay is another one.
+            A file is missing or damaged.
         """
-        if meta.label_delay_ns != self._params.label_delay_ns:
-            raise StateError(
-                f"the state was kept with a label delay of {meta.label_delay_ns} ns, "
-                f"not {self._params.label_delay_ns}: remove the state folder or set it back"
-            )
         self._watermark = meta.watermark
         self._spill.restore(arrays, meta.spill)
         count = len(arrays["rows|key"])
@@ -189,6 +185,12 @@ class LabelJoin:
         self._used = 0
         self._heads[:] = -1
         self._bring(packed)
+        if meta.label_delay_ns != self._params.label_delay_ns:
+            # Files are by stretches, and these follow from the delay.
+            for spilled in self._spill.take_before(_LATEST):
+                self._bring(spilled)
+                if self._used > self._params.rows_max:
+                    self._spill_old()
 
     def _due_stretch(self) -> int:
         """All stretches before this one are over."""

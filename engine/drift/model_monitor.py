@@ -232,6 +232,8 @@ class ModelMonitor:
         for rows in predictions:
             output.records += self._take(rows)
         output.letters += self._take_labels(labels)
+        for quality in self._quality.values():
+            quality.take_ahead(until_ns)
 
     def _version_of(self, name: str) -> str:
         """What a version is watched as; one that is new, from now on."""

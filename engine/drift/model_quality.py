@@ -168,6 +168,10 @@ class ModelQuality:
         news.letters += label_letters(*of, "limit", many)
         return news
 
+    def take_ahead(self, until_ns: int) -> None:
+        """Join rows up to a time before the next tick."""
+        self.monitor.take_ahead(until_ns)
+
     def next_event_ns(self) -> int | None:
         """Give the time from which on a tick may say more than its known-at values; None: never."""
         if self._due is None:

@@ -22,22 +22,22 @@ from numpy.typing import NDArray
 from engine.drift.cbpe import Cbpe
 from engine.drift.label_join import LabelJoin, LabelJoinMeta, LabelJoinParams
 from engine.drift.label_rows import (
-    ACCEPTED,
     Changes,
     Closed,
     Labels,
     Predictions,
-    joined_changes,
-    net_changes,
 )
 from engine.drift.label_waiting import WaitingRows
 from engine.drift.quality_layout import QualityParams
 from engine.drift.quality_metrics import QualitySummary
 from engine.drift.quality_panes import QualityPanes
+from engine.drift.quality_taken import TakenRows
 from engine.drift.windows import WindowSpec
 
 ALL_SEGMENTS = -1
 """In place of a segment: all of them together."""
+
+_ALWAYS = np.iinfo(np.int64).min
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +120,14 @@ class TickQuality:
 
 
 class QualityMeta(msgspec.Struct, frozen=True):
-    """What a checkpoint holds beside the arrays."""
+    """What a checkpoint holds beside the arrays.
+
+    `layout` says what is counted, by what panes; predictions before `counts_from_ns` are not.
+    """
 
     join: LabelJoinMeta
+    layout: str
+    counts_from_ns: int
 
 
 WindowPlace = tuple[int, int]
@@ -158,9 +163,11 @@ class QualityMonitor:
         self._params = params
         self._known = WindowSpec(params.known_size_ns, params.window.slide_ns)
         self._waiting = WaitingRows()
+        self._taken = TakenRows()
         probabilities = None if estimator is None else estimator.probabilities
         self._panes = QualityPanes(params.quality, params.window.slide_ns, probabilities)
         self._revisions = _Revisions()
+        self._counts_from_ns = _ALWAYS
         self.join = LabelJoin(params.join, folder)
 
     @property
@@ -181,22 +188,29 @@ class QualityMonitor:
         """Let labels wait for their tick."""
         self._waiting.add_labels(batch)
 
+    def take_ahead(self, until_ns: int) -> None:
+        """Join rows up to a time before the next tick, so that it has less to do.
+
+        There must be none left that come later. Nothing is said of them before the tick.
+        """
+        predictions, labels = self._waiting.take_up_to(until_ns)
+        self._taken.add_predictions(predictions, *self.join.add_predictions(predictions))
+        self._taken.add_labels(labels, *self.join.add_labels(labels))
+
     def advance_to(self, tick_ns: int) -> TickQuality:
         """Take up all rows up to a tick; there must be none left that come later."""
         self._panes.start_from(self._known.known_range(tick_ns).start)
-        predictions, labels = self._waiting.take_up_to(tick_ns)
-        predicted, predictions_done = self.join.add_predictions(predictions)
-        paired, labels_done = self.join.add_labels(labels)
+        self.take_ahead(tick_ns)
         # What came and went within a tick must not count as a change of any window.
-        changes = net_changes(joined_changes([predicted, paired]))
-        self._panes.apply(changes)
+        changes, refused = self._taken.take()
+        self._panes.apply(self._counted(changes))
         closed = self.join.advance(tick_ns)
         return TickQuality(
             tick_ns=tick_ns,
             known=self._known_at(),
             windows=list(self._revised(tick_ns)),
             closed=closed,
-            refused=(_refused(predictions, predictions_done), _refused(labels, labels_done)),
+            refused=refused,
             changes=changes,
         )
 
@@ -209,30 +223,46 @@ class QualityMonitor:
             **{f"join|{name}": array for name, array in joined.items()},
             **self._panes.snapshot(),
             **self._waiting.snapshot(),
+            **self._taken.snapshot(),
             "revisions|said": np.array(said, np.int64).reshape(-1, 3),
             "revisions|changed": np.array(changed, np.int64).reshape(-1, 2),
         }
-        return arrays, QualityMeta(meta)
+        return arrays, QualityMeta(meta, self._layout, self._counts_from_ns)
 
-    def restore(self, arrays: Mapping[str, NDArray[Any]], meta: QualityMeta) -> None:
+    def restore(self, arrays: Mapping[str, NDArray[Any]], meta: QualityMeta) -> bool:
         """Take over a checkpoint, before anything was added.
+
+        Where what is counted, or by what panes, is another one since, windows begin anew with the
+        predictions that come; those before these still meet their labels.
+
+        Returns
+        -------
+        bool
+            Whether windows go on.
 
         Raises
         ------
         StateError
-            A spilled file is missing or damaged, or the label delay is another one.
+            A spilled file is missing or damaged.
         """
         prefix = "join|"
         joined = {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}
         self.join.restore(joined, meta.join)
-        self._panes.restore(arrays, self._known.known_range(meta.join.watermark).start)
         self._waiting.restore(arrays)
+        self._taken.restore(arrays)
+        if meta.layout != self._layout:
+            window = self._params.window
+            self._counts_from_ns = window.end_ns(window.pane(meta.join.watermark))
+            return False
+        self._counts_from_ns = meta.counts_from_ns
+        self._panes.restore(arrays, self._known.known_range(meta.join.watermark).start)
         said = arrays["revisions|said"].tolist()
         changed = arrays["revisions|changed"].tolist()
         self._revisions = _Revisions(
             {(window, segment): number for window, segment, number in said},
             {(window, segment) for window, segment in changed},
         )
+        return True
 
     def next_event_ns(self) -> int | None:
         """Give the time from which on a tick may say more than its known-at values; None: never.
@@ -250,6 +280,18 @@ class QualityMonitor:
         delay = self._params.join.label_delay_ns
         times += [spec.end_ns(window) + delay for window, _ in revisions.said]
         return min((time for time in times if time is not None), default=None)
+
+    @property
+    def _layout(self) -> str:
+        """What sums are of, as text: other ones can't be added to them."""
+        params = self._params
+        said = [params.quality, params.window.size_ns, params.window.slide_ns, params.known_size_ns]
+        return msgspec.json.encode(said).decode()
+
+    def _counted(self, changes: Changes) -> Changes:
+        """Leave out changes of predictions that windows have not counted."""
+        rows = changes.ts >= self._counts_from_ns
+        return changes if rows.all() else Changes._make(column[rows] for column in changes)
 
     def _known_at(self) -> dict[int, QualitySummary]:
         known = self._panes.known()
@@ -297,9 +339,3 @@ class QualityMonitor:
             self._known.known_range(tick_ns).start,
         )
         self._panes.drop_before(first)
-
-
-def _refused(batch: Any, verdicts: NDArray[np.uint8]) -> tuple[Any, NDArray[np.uint8]]:
-    """Rows that are in no good order, with their verdict."""
-    rows = np.flatnonzero(verdicts != ACCEPTED)
-    return type(batch)(*(column[rows] for column in batch)), verdicts[rows]

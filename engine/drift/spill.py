@@ -123,9 +123,9 @@ class Spill:
     def take_before(self, stretch: int) -> Iterator[Packed]:
         """Yield all rows of earlier stretches, no key in two pieces; the segments retire."""
         over = [segment for segment in self._segments if segment.head.stretch < stretch]
+        self._retire(over)  # first: what is taken may be written again meanwhile
         for segment in over:
             yield from segment.chunks()
-        self._retire(over)
 
     def snapshot(self) -> tuple[dict[str, NDArray[Any]], SpillMeta]:
         """Give what a checkpoint needs: bits of taken rows by segment, and the heads."""

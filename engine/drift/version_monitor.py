@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,7 @@ from engine.drift.model_segments import Segments
 from engine.drift.model_sequential import VersionSequences
 from engine.drift.panes import Arrays, part
 from engine.drift.row_sample import RowSample
+from engine.drift.together import SAMPLE_ROWS
 from engine.drift.version_rows import VersionRows, as_floats
 from engine.drift.version_windows import ClosedWindow, VersionWindows
 from engine.drift.window_comparison import Comparison
@@ -108,7 +110,8 @@ class VersionMonitor:
         )
         # Alarms of detectors that take value by value, since the last tick.
         self._found: list[Finding] = []
-        self._learned_ns: int | None = None
+        # Of the first window that was over since the last tick: what importance is learned from.
+        self._sample: RowSample | None = None
         self.evidence: list[Evidence] = []
         """Of the episodes that opened or grew with windows; whoever reads it clears it."""
 
@@ -144,6 +147,7 @@ class VersionMonitor:
     ) -> list[Drift]:
         """Move on to a tick; `more` are findings of others about this version."""
         said = self._follow(self.windows.advance_to(tick_ns), closed)
+        self._learn_importance()
         found = [*self._found, *more]
         self._found = []
         for errors in self._errors.values():
@@ -157,13 +161,16 @@ class VersionMonitor:
 
     def state(self, arrays: Arrays, prefix: str) -> dict[str, Any]:
         """Put copies of the arrays into `arrays`, and give the plain values."""
+        if self._sample is not None:
+            own = self._sample.arrays()
+            arrays |= {f"{prefix}|sample|{name}": array.copy() for name, array in own.items()}
         return {
             "windows": self.windows.state(arrays, f"{prefix}|windows"),
             "sequences": self._sequences.state(arrays, f"{prefix}|sequences"),
             "errors": {name: errors.state() for name, errors in self._errors.items()},
             "episodes": msgspec.to_builtins(self._episodes.snapshot()),
             "found": msgspec.to_builtins(self._found),
-            "learned_ns": self._learned_ns,
+            "has_sample": self._sample is not None,
         }
 
     def restore(
@@ -179,7 +186,9 @@ class VersionMonitor:
             self._error_windows(name).restore(state)
         self._episodes.restore(msgspec.convert(plain["episodes"], EpisodesState))
         self._found = msgspec.convert(plain["found"], list[Finding])
-        self._learned_ns = plain["learned_ns"]
+        if plain["has_sample"]:
+            self._sample = RowSample(SAMPLE_ROWS)
+            self._sample.restore(part(arrays, "sample"))
 
     def _error_windows(self, evaluator: str) -> ErrorWindows:
         if evaluator not in self._errors:
@@ -195,18 +204,21 @@ class VersionMonitor:
     def _follow(
         self, windows: Iterable[ClosedWindow], closed: Callable[[ClosedWindow], None]
     ) -> list[Drift]:
-        """Learn from windows that are over, and let episodes follow at the ticks that end them."""
+        """Let episodes follow from windows that are over, at the ticks that end them."""
         said: list[Drift] = []
         for window in windows:
             tick_ns = -(-window.end_ns // self._config.interval_ns) * self._config.interval_ns
-            if self._learned_ns != tick_ns:  # one window of a tick is enough
-                self._learn_importance(window.window_sample)
-                self._learned_ns = tick_ns
+            if self._sample is None:
+                self._sample = copy(window.window_sample)
             closed(window)
             said += self._judge(window, tick_ns)
         return said
 
-    def _learn_importance(self, sample: RowSample) -> None:
+    def _learn_importance(self) -> None:
+        """Learn at ticks alone: versions learn together, and rows of which may come first."""
+        sample, self._sample = self._sample, None
+        if sample is None:
+            return
         features = sample.columns()
         prediction = features.pop(PREDICTION, None)
         target = features.pop(SCORE, prediction)

@@ -87,6 +87,10 @@ class FlowPlan:
         """Number of the partition that a model shard's series come from."""
         return len(self.partitions) - MODEL_SHARDS + shard
 
+    def is_of_models(self, partition: int) -> bool:
+        """Whether a partition is one of those that models' series come from."""
+        return bool(self.documents) and partition >= self.partition_of_models(0)
+
     def make_lane(self, number: int) -> RuleLane:
         """Make a rule lane."""
         return RuleLane(

@@ -53,6 +53,8 @@ class Refusals:
     ) -> None:
         """Reject rows at or below the time that has been handled; `known` are series by slot."""
         output.count("late_rows", len(refused))
+        if self._plan.is_of_models(piece.progress.partition):
+            return  # nobody has sent them
         for row, number in enumerate(slot[: self._allowed(len(refused), output)].tolist()):
             detail = "the watermark had passed it before its partition was read"
             self._reject(piece, known[number], refused, row, Reason.LATE, detail, output)

@@ -2,7 +2,7 @@
 
 import gc
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -40,8 +40,9 @@ from engine.pipeline.state_folder import StateFolder
 from engine.pipeline.steps import Failure
 from engine.rules.plan import LANES
 from engine.series.blocks import CheckpointStore
+from engine.sources.gone import GoneReader
 from engine.sources.journal import JOURNAL_FILE, Journal
-from engine.sources.reader import CheckpointPlan
+from engine.sources.reader import CheckpointPlan, Reader
 from engine.telemetry import Telemetry
 
 SPILL_FOLDER = "models"
@@ -263,7 +264,7 @@ def prepared(
         plan=plan,
         spill=Path(spill.name) if spill is not None else Path(config.state.dir) / SPILL_FOLDER,
         evidence=evidence_folder(config, stateful=run.stateful),
-        sources=opener.openers(),
+        sources={**_gone(state, partitions), **opener.openers()},
         sinks=open_sinks(config.sinks, store),
         store=store,
         final=checkpoints.final if checkpoints else None,
@@ -279,6 +280,15 @@ def prepared(
             state.close()
         if spill is not None:
             spill.cleanup()
+
+
+def _gone(
+    state: StateFolder | None, partitions: Mapping[str, SourcePartition]
+) -> dict[str, Callable[[Any], Reader]]:
+    """What opens partitions that the state knows, and the configuration does not any more."""
+    if state is None:
+        return {}
+    return dict.fromkeys(state.source_partitions - partitions.keys(), GoneReader)
 
 
 def _warm(run: Run, plan: FlowPlan, store: CheckpointStore | None) -> dict[int, SeriesShard]:

@@ -2,7 +2,8 @@
 
 import fcntl
 import os
-from contextlib import ExitStack
+import sqlite3
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import IO
 
@@ -13,7 +14,11 @@ from engine.errors import StateError
 from engine.series.blocks import CheckpointStore
 
 LAYOUT_VERSION = 3
+SOURCE_STEP = "streamgauge.source"
+"""Bytewax' name of the flow's input."""
+
 _RECOVERY_PARTITIONS = 1
+_SOURCE_PARTITIONS = "SELECT DISTINCT state_key FROM snaps WHERE step_id = ?"
 
 
 class _Layout(msgspec.Struct, frozen=True):
@@ -71,6 +76,16 @@ class StateFolder:
     def recovery(self) -> RecoveryConfig:
         """Bytewax' recovery settings."""
         return RecoveryConfig(self._recovery)
+
+    @property
+    def source_partitions(self) -> set[str]:
+        """Keys of all partitions of which Bytewax keeps a state; it refuses to run without one."""
+        found: set[str] = set()
+        for path in self._recovery.glob("*.sqlite3"):
+            with closing(sqlite3.connect(path)) as database:
+                rows = database.execute(_SOURCE_PARTITIONS, [SOURCE_STEP]).fetchall()
+            found |= {key for (key,) in rows}
+        return found
 
     def close(self) -> None:
         """Wait for the last blocks and give the folder free."""

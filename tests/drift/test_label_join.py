@@ -25,7 +25,6 @@ from engine.drift.label_rows import (
     joined_changes,
     net_changes,
 )
-from engine.errors import StateError
 
 DAY_NS = 86_400_000_000_000
 DELAY = 5
@@ -284,7 +283,29 @@ def test_open_predictions_take_at_most_100_bytes(tmp_path, rows_max):
             assert join.memory_bytes <= 100 * (join.rows_in_memory + len(join.spill))
 
 
-def test_another_label_delay_is_refused(tmp_path):
-    arrays, meta = LabelJoin(LabelJoinParams(100), tmp_path).snapshot()
-    with pytest.raises(StateError, match="label delay of 100 ns"):
-        LabelJoin(LabelJoinParams(200), tmp_path).restore(arrays, meta)
+@pytest.mark.parametrize("rows_max", [8, 10_000])
+@pytest.mark.parametrize("later_delay", [95, 100, 101, 1000])
+def test_what_waits_goes_on_waiting_by_another_label_delay(tmp_path, rows_max, later_delay):
+    rng = np.random.default_rng(later_delay)
+    predictions = [(key, 10 * key, 0.5, 1.0, 0) for key in range(200)]
+    labels = [
+        (key, 10 * key + int(rng.integers(0, 95)), float(key % 2))
+        for key in range(200)
+        if rng.random() < 0.7
+    ]
+    items = [(False, row) for row in predictions] + [(True, row) for row in labels]
+    items.sort(key=item_time)
+    feed = Feed(LabelJoinParams(100, rows_max), tmp_path)
+    for begin in range(0, len(items), 5):
+        if begin == 150:
+            feed.params = LabelJoinParams(later_delay, rows_max)
+            feed.restart()
+        feed.add(items[begin : begin + 5])
+        left = items[begin + 5 :]
+        feed.advance(item_time(left[0]) - 1 if left else 10_000)
+    pairs, expired, _ = naive_join(predictions, labels, 100)
+    counting, paired = feed.standing()
+    assert text(paired) == text(pairs)
+    assert text(feed.expired) == text(expired)
+    assert len(counting) == len(predictions)
+    assert (feed.most_spilled > 0) == (rows_max < len(items))

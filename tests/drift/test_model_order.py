@@ -19,6 +19,15 @@ CONFIGS = {
     "tumbling": {"multivariate": ("mmd", "pca")},
     "sliding": {"slide": FIVE_MINUTES, "segments": ("env", "region")},
     "rows": {"window": WindowSize(0, 200), "slide": WindowSize(0, 100), "segments_max": 1},
+    "many windows": {
+        "reference": ReferencePlace("rows", rows=100),
+        "window": WindowSize(0, 40),
+        "slide": WindowSize(0, 20),
+        "rows_min": 10,
+        "interval_ns": 5 * MINUTE_NS,
+        "effect_min": 0.0,
+        "false_alarms_per_week": 1000.0,
+    },
     "exact": {"mode": "exact", "rows_max": 100},
     "trailing": {"reference": ReferencePlace("trailing", ns=40 * MINUTE_NS), "slide": FIVE_MINUTES},
     "collecting": {"reference": ReferencePlace("rows", rows=350)},
@@ -44,7 +53,8 @@ def same(one, other):
 
 def rows_for(name):
     rng = np.random.default_rng(7)
-    return rows_of(rng, 1000, span_ns=80 * MINUTE_NS, versions=("1", "2"), calls=name == "calls")
+    versions = ("1", "2", "3") if name == "many windows" else ("1", "2")
+    return rows_of(rng, 1000, span_ns=80 * MINUTE_NS, versions=versions, calls=name == "calls")
 
 
 @pytest.mark.parametrize("name", CONFIGS)
