@@ -33,6 +33,7 @@ _COMMANDS = {
     "run": "Watch the streams of a configuration.",
     "replay": "Play a recording through a configuration.",
     "report": "Write an episode of drift as a page, with its causes and pictures.",
+    "reference": "Write a model's reference as a file, for another configuration.",
     "record": "Write what a configuration's topics hold as a recording.",
     "schema": "Print the JSON Schema of the configuration or of an output.",
 }

@@ -137,7 +137,8 @@ class ModelConfig(Section, frozen=True, kw_only=True):
         ReferenceText,
         Meta(
             description="What predictions are compared with: a Parquet, CSV or JSON Lines file "
-            "beside the configuration, `first 5000 rows` of each version, or `trailing 7d`."
+            "beside the configuration, a file of `streamgauge reference`, `first 5000 rows` of "
+            "each version, or `trailing 7d`."
         ),
     ] = ReferencePlace("rows", rows=5000)
     segments: Annotated[

@@ -159,7 +159,7 @@ def _reference(text: str) -> ReferencePlace:
         return ReferencePlace("rows", rows=int(match[1]))
     if text.startswith("trailing "):
         return ReferencePlace("trailing", ns=_positive_duration(text.removeprefix("trailing ")))
-    if not text.endswith((".parquet", ".csv", ".jsonl", ".ndjson")):
+    if not text.endswith((".parquet", ".csv", ".jsonl", ".ndjson", ".json")):
         raise ValueError
     return ReferencePlace("file", path=text)
 

@@ -1,7 +1,7 @@
-"""A reference file of a model: a recording of its predictions, also of some other form.
+"""A reference file of a model: a recording of its predictions, also of some other form, or counts.
 
-Its features are the columns ``feature.<name>``, or, where there are none, all columns that are
-nothing else. Rows without a version are the reference of all versions.
+A recording's features are the columns ``feature.<name>``, or, where there are none, all columns
+that are nothing else. Rows without a version are the reference of all versions.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,8 +13,13 @@ import polars as pl
 from engine.codecs.prediction_columns import PredictionTables
 from engine.codecs.prediction_frames import FEATURE, TAG, FrameColumnsError, batches_of
 from engine.codecs.predictions import Kind, PredictionLimits, PredictionTable
+from engine.config.models import ModelConfig
 from engine.drift.cbpe import Cbpe
+from engine.drift.frozen_reference import FrozenReference
+from engine.drift.model_segments import Segments
+from engine.drift.reference_file import REFERENCE_SUFFIX
 from engine.drift.version_rows import VersionRows, WaitingTables, as_floats
+from engine.drift.version_windows import VersionWindows
 from engine.drift.vocabulary import Vocabulary
 from engine.errors import UsageError
 
@@ -116,6 +121,31 @@ class ModelReference:
             waiting.add_predictions(table)
         rows, _ = waiting.take_through(_FOREVER)
         return rows[0].renamed(version)
+
+    def begin(self, windows: VersionWindows, segments: Segments, vocabulary: Vocabulary) -> None:
+        """Let a version's windows be compared with its rows, if there are some."""
+        found = self.of(windows.version, vocabulary)
+        if found is not None:
+            segment = segments.numbers_of(found)
+            windows.take_reference(found.columns(), segment, found.content_keys())
+
+
+AnyReference = ModelReference | FrozenReference
+"""What can begin a version's windows."""
+
+
+def reference_of(path: Path, config: ModelConfig) -> AnyReference:
+    """Read the reference file of a model: rows, or what `streamgauge reference` has written.
+
+    Raises
+    ------
+    UsageError
+        It is missing, empty or of another form, or has not the features that are declared.
+    """
+    if path.suffix == REFERENCE_SUFFIX:
+        return FrozenReference.read(path, config)
+    kinds = {name: Kind(kind) for name, kind in config.features.items()}
+    return ModelReference.read(path, config.model, kinds)
 
 
 def _frame(path: Path) -> pl.DataFrame:

@@ -48,14 +48,14 @@ class Segments:
         combined = np.zeros(len(rows), np.int64)
         columns = []
         for name in self._tags:
-            column = rows.tags.get(name) or rows.features.get(name)
-            if column is None or column.kind not in (Kind.CATEGORICAL, Kind.BOOLEAN):
-                continue
-            columns.append((name, column))
-            _, codes = np.unique(column.values, return_inverse=True)
-            _, combined = np.unique(
-                combined * (int(codes.max(initial=0)) + 1) + codes, return_inverse=True
-            )
+            for column in (rows.tags.get(name), rows.features.get(name)):
+                if column is None or column.kind not in (Kind.CATEGORICAL, Kind.BOOLEAN):
+                    continue
+                columns.append((name, column))
+                _, codes = np.unique(column.values, return_inverse=True)
+                _, combined = np.unique(
+                    combined * (int(codes.max(initial=0)) + 1) + codes, return_inverse=True
+                )
         _, first, which = np.unique(combined, return_index=True, return_inverse=True)
         number = np.empty(len(first), np.int32)
         for place in np.argsort(first).tolist():
@@ -72,8 +72,12 @@ class Segments:
             self._add((version, segment))
 
     def _name(self, columns: list[tuple[str, Column]], row: int) -> str:
-        values = [(name, _value(column, int(column.values[row]))) for name, column in columns]
-        parts = [f"{name}={value}" for name, value in values if value is not None]
+        values: dict[str, str] = {}
+        for name, column in columns:
+            value = _value(column, int(column.values[row]))
+            if value is not None:  # a row's tag comes before its feature
+                values.setdefault(name, value)
+        parts = [f"{name}={value}" for name, value in values.items()]
         return ",".join(parts) or (NONE if self._tags else ALL)
 
     def _number(self, version: str, segment: str) -> int:

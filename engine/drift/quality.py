@@ -233,7 +233,7 @@ class QualityMonitor:
         """Take over a checkpoint, before anything was added.
 
         Where what is counted, or by what panes, is another one since, windows begin anew with the
-        predictions that come; those before these still meet their labels.
+        predictions that come: none is told that holds earlier ones, which still meet their labels.
 
         Returns
         -------
@@ -306,7 +306,8 @@ class QualityMonitor:
         final_before = spec.pane(tick_ns - self._params.join.label_delay_ns)
         for pane, segment in self._panes.touched:
             for window in spec.windows_with([pane]):
-                revisions.changed |= {(window, segment), (window, ALL_SEGMENTS)}
+                if spec.begin_ns(window) >= self._counts_from_ns:
+                    revisions.changed |= {(window, segment), (window, ALL_SEGMENTS)}
         self._panes.touched.clear()
         due = {place for place in revisions.changed if place[0] < over_before}
         if not self._corrects(tick_ns):

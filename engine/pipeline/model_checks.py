@@ -2,11 +2,10 @@
 
 from collections.abc import Callable
 
-from engine.codecs.predictions import Kind
 from engine.config.models import ModelConfig
 from engine.config.schema import Config
 from engine.drift.compare import check_methods
-from engine.drift.model_reference import ModelReference
+from engine.drift.model_reference import AnyReference, reference_of
 from engine.drift.sequential_names import sequential_detector
 from engine.drift.window_comparison import methods_of
 from engine.errors import Problem, UsageError
@@ -32,17 +31,15 @@ def mistakes_in_models(config: Config, places: Places) -> list[Problem]:
 
 def read_references(
     config: Config, places: Places
-) -> tuple[dict[str, ModelReference], list[Problem]]:
+) -> tuple[dict[str, AnyReference], list[Problem]]:
     """Read the reference files of all models; what can't be used is a problem."""
-    references, problems = {}, []
+    references: dict[str, AnyReference] = {}
+    problems = []
     for number, entry in enumerate(config.models):
         if entry.reference.kind != "file":
             continue
-        kinds = {name: Kind(kind) for name, kind in entry.features.items()}
         try:
-            references[entry.model] = ModelReference.read(
-                config.beside(entry.reference.path), entry.model, kinds
-            )
+            references[entry.model] = reference_of(config.beside(entry.reference.path), entry)
         except UsageError as error:
             problems.append(Problem(*places("models", number, "reference"), str(error)))
     return references, problems

@@ -7,7 +7,7 @@ from math import ceil, sqrt
 from engine.config.schema import Config, LimitsConfig
 from engine.detectors.protocol import Detector
 from engine.drift.model_gauges import MODEL_SERIES
-from engine.drift.model_reference import ModelReference
+from engine.drift.model_reference import AnyReference
 from engine.pipeline.entity_judges import EntityJudge
 from engine.promql.selector import Selector
 from engine.rules.lane import RuleLane
@@ -66,7 +66,7 @@ class FlowPlan:
     documents : frozenset of int
         Numbers of the partitions that give predictions and labels: series shards do not hear of
         these, but of the models that they feed.
-    references : mapping of str to ModelReference
+    references : mapping of str to AnyReference
         Reference files by model.
     emit : str
         Which scores to write: anomalous, all or none.
@@ -81,7 +81,7 @@ class FlowPlan:
     limits: LimitsConfig
     emit: str
     documents: frozenset[int] = frozenset()
-    references: Mapping[str, ModelReference] = field(default_factory=dict)
+    references: Mapping[str, AnyReference] = field(default_factory=dict)
 
     def partition_of_models(self, shard: int) -> int:
         """Number of the partition that a model shard's series come from."""

@@ -40,7 +40,10 @@ CONFIGS = {
         ),
     },
     "calls": {"llm": LlmConfig(evaluators=("judge",))},
-    "regression": {"quality": QualityConfig(kind="regression", slide_ns=10 * MINUTE_NS)},
+    "regression": {
+        "quality": QualityConfig(kind="regression", slide_ns=10 * MINUTE_NS),
+        "open_predictions": 20,
+    },
 }
 
 

@@ -61,6 +61,15 @@ def test_truth_values_make_segments():
     assert [name for _, name in found] == ["active=true", "active=false", NONE]
 
 
+def test_a_tag_comes_before_a_feature_row_by_row():
+    tag, feature = coded([0, -1, -1], REGIONS), coded([1, 1, -1], REGIONS)
+    segments = Segments(("region",), 5)
+    rows = rows_with({"region": tag}, {"region": feature}, 3)
+    assert [name for _, name in names_of(segments, rows)] == ["region=EU", "region=US", NONE]
+    alone = rows_with({}, {"region": feature}, 3)
+    assert [name for _, name in names_of(segments, alone)] == ["region=US", "region=US", NONE]
+
+
 def test_the_bound_holds_for_each_version():
     segments = Segments(("region",), 2)
     for version in ("1", "2"):

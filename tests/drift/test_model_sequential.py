@@ -4,6 +4,8 @@ Aim: they begin when the rate of events is known, tell when it began, fit what t
 on from a checkpoint. Method: values with a known change.
 """
 
+from itertools import pairwise
+
 import msgspec
 import numpy as np
 import pytest
@@ -48,7 +50,7 @@ def test_nothing_before_the_rate_of_events_is_known():
 @pytest.mark.parametrize("cuts", [(0, 1500), (0, 400, 900, 1300, 1500), (0, RATE_ROWS, 1500)])
 def test_rows_up_to_which_the_rate_is_told_are_not_watched_however_they_are_cut(cuts):
     made, watched = sequences(ON_AGE), 0
-    for begin, end in zip(cuts[:-1], cuts[1:], strict=True):
+    for begin, end in pairwise(cuts):
         watched += end - begin - made.count(times(begin, end - begin))
     assert watched == 1500 - RATE_ROWS
 
