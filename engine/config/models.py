@@ -13,6 +13,8 @@ from engine.config.section import Section
 OTHER_MODELS = "*"
 """Stands for all models without an entry of their own."""
 
+SLIDES_MAX = 200
+
 ERROR = "error"
 """Names the model's error where a sequential detector says what it watches."""
 
@@ -232,5 +234,7 @@ class ModelConfig(Section, frozen=True, kw_only=True):
             yield "slide", "count it as `window`: both in time, or both in rows"
         elif self.window.length % self.slide.length:
             yield "window", "must be a multiple of `slide`"
+        elif self.window.length > SLIDES_MAX * self.slide.length:
+            yield "slide", f"a window has at most {SLIDES_MAX} slides, each with counts of its own"
         if self.model == OTHER_MODELS and self.reference.kind == "file":
             yield "reference", "name the model that the file is of"

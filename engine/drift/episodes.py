@@ -127,6 +127,14 @@ class Episodes:
                 records += self._judge(group, tick_ns, of_group)
         return records
 
+    def end(self, tick_ns: int, why: str) -> list[Drift]:
+        """Close all open episodes for another reason."""
+        return [
+            self._close(group, self._open[group], tick_ns, why)
+            for group in GROUPS
+            if group in self._open
+        ]
+
     def snapshot(self) -> EpisodesState:
         """Give all that is remembered, as plain values."""
         return EpisodesState(dict(self._open), dict(self._closed_ns), self._runs.snapshot())
@@ -261,6 +269,9 @@ class Episodes:
             why = f"with no data where it was in {episode.unseen} windows"
         else:
             return []
+        return [self._close(group, episode, tick_ns, why)]
+
+    def _close(self, group: Group, episode: OpenEpisode, tick_ns: int, why: str) -> Drift:
         del self._open[group]
         self._closed_ns[group] = episode.last_end_ns
         episode = replace(episode, seq=episode.seq + 1)
@@ -270,7 +281,7 @@ class Episodes:
             subject, why, episode.onset_ns, episode.last_end_ns, found.causes[0]
         )
         event = self._event(group, episode, tick_ns, "closed", found, reason)
-        return [Drift(self._model, episode.feature, tick_ns, event)]
+        return Drift(self._model, episode.feature, tick_ns, event)
 
     def _event(
         self,

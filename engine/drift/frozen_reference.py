@@ -146,8 +146,8 @@ def reference_of_windows(
     """
     if plain.get("reference_kind") == "trailing" or plain["history"]:
         raise UsageError(
-            "its reference is a trailing one, another one in each window: only one that stays as it "
-            "is can be taken elsewhere"
+            "its reference is a trailing one, which moves on with each window; only one that stays "
+            "as it is can be taken elsewhere"
         )
     if plain["reference"] is None:
         rows = len(arrays["collected|keys"]) if "collected" in plain else 0

@@ -134,6 +134,14 @@ class ModelGauges:
             for version, segment, window in news.windows
         ]
 
+    def forget_window(self, version: str) -> None:
+        """Take away what the last window of a version has said."""
+        self._put_set(_WINDOW + version, {})
+
+    def forget_quality(self, evaluator: str) -> None:
+        """Take away what is known of quality by an evaluator."""
+        self._put_set(_QUALITY + evaluator, {})
+
     def put_version(self, version: str, reference_rows: int, is_open: Collection[str]) -> None:
         """Say how large a reference is, and which groups have an open episode.
 
@@ -163,7 +171,7 @@ class ModelGauges:
             self._count(PREDICTIONS_TOTAL, count, version)
         for version, heard_ns in list(self._heard.items()):
             if tick_ns - heard_ns > self._quiet_ns:
-                self._put_set(_WINDOW + version, {})
+                self.forget_window(version)
                 self._put((RATE, self._labels(version=version)), math.nan)
                 del self._heard[version]
         if self._since:

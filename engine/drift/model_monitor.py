@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import structlog
 from numpy.typing import NDArray
 
 from engine.codecs.prediction_rows import model_key
@@ -25,7 +26,7 @@ from engine.drift.importance import Importance, ImportanceState
 from engine.drift.llm_counters import LlmCounters
 from engine.drift.model_gauges import ModelGauges
 from engine.drift.model_quality import ModelQuality, QualityKind, kind_of
-from engine.drift.model_reference import ModelReference
+from engine.drift.model_reference import AnyReference
 from engine.drift.model_segments import Segments
 from engine.drift.panes import Arrays, part
 from engine.drift.version_monitor import Budgets, Evidence, VersionMonitor
@@ -43,6 +44,8 @@ TAKEN_AHEAD = 4096
 
 CATEGORIES_MAX = 1000
 """Categories of a feature with codes of their own."""
+
+_log = structlog.get_logger()
 
 
 @dataclass(slots=True)
@@ -75,17 +78,18 @@ class ModelMonitor:
     config : ModelConfig
     folder : Path
         For what is spilled to disk; no other model may use it.
-    reference : ModelReference or None
+    reference : AnyReference or None
         The reference file, as it was read at the start.
     versions_max : int
-        Versions that are watched; predictions of further ones count as version ``(other)``.
+        Versions that are watched at a time; predictions of further ones count as version
+        ``(other)``. Silent ones make room.
     """
 
     def __init__(
         self,
         config: ModelConfig,
         folder: Path,
-        reference: ModelReference | None = None,
+        reference: AnyReference | None = None,
         versions_max: int = 20,
     ) -> None:
         self.config = config
@@ -101,8 +105,8 @@ class ModelMonitor:
         self._kind: QualityKind | None = None
         self._evaluators = (config.llm.evaluators if config.llm is not None else ()) or ("",)
         self._early = EarlyLabels(config.model, config.label_delay_ns, config.open_predictions)
-        window_ns = config.window.ns or HOUR_NS
-        self._gauges = ModelGauges(config.model, max(HOUR_NS, 2 * window_ns))
+        self._quiet_ns = max(HOUR_NS, 2 * (config.window.ns or HOUR_NS))
+        self._gauges = ModelGauges(config.model, self._quiet_ns)
         self._counters = LlmCounters() if config.llm is not None else None
         self._tick_ns: int | None = None
         # Time of the first row that was taken since the last tick.
@@ -147,6 +151,7 @@ class ModelMonitor:
             "kind": self._kind,
             "vocabulary": self._vocabulary.state(),
             "segments": self._segments.state(),
+            "segmented_by": list(self.config.segments),
             "gauges": self._gauges.state(),
             "importance": msgspec.to_builtins(self._importance.snapshot()),
             "early": self._early.state(arrays, "early"),
@@ -168,20 +173,30 @@ class ModelMonitor:
         """Take over what `state` gave, before anything was added."""
         self._tick_ns, self._first_taken_ns = plain["tick_ns"], plain["first_taken_ns"]
         self._vocabulary.restore(plain["vocabulary"])
-        self._segments.restore(plain["segments"])
+        self._segments.restore(plain["segments"], plain["segmented_by"])
         self._gauges.restore(plain["gauges"])
         self._importance.restore(msgspec.convert(plain["importance"], ImportanceState))
         self.add(*tables_of(plain["waiting"], arrays, "waiting"))
         self._early.restore(part(arrays, "early"), plain["early"])
         for number, (version, own) in enumerate(plain["versions"].items()):
             self._versions[version] = monitor = self._made(version)
-            monitor.restore(part(arrays, f"v{number}"), own, plain["kind"])
-        if self._kind is None and plain["kind"] is not None:
+            anew = monitor.restore(part(arrays, f"v{number}"), own, plain["kind"])
+            if anew != "nothing":
+                self._say_anew(anew, version)
+                self._gauges.forget_window(version)
+            if monitor.windows.reference_rows == 0:
+                self._begin_reference(monitor)
+        is_watched = self.config.quality.kind != "none"
+        if self._kind is None and plain["kind"] is not None and is_watched:
             self._begin_quality(plain["kind"])
         for number, (evaluator, own) in enumerate(plain["quality"].items()):
             quality = self._quality.get(evaluator)
-            if quality is not None and quality.kind == own["kind"]:
-                quality.restore(part(arrays, f"q{number}"), own)
+            if quality is None:
+                self._gauges.forget_quality(evaluator)
+            elif quality.kind != own["kind"]:
+                self._say_anew("quality")
+            elif not quality.restore(part(arrays, f"q{number}"), own):
+                self._say_anew("windows of quality")
         if self._counters is not None and "counters" in plain:
             self._counters.restore(part(arrays, "llm"), plain["counters"])
 
@@ -193,6 +208,11 @@ class ModelMonitor:
         times = [self._first_taken_ns, self._waiting.first_ns(), self._early.next_event_ns()]
         times += [monitor.next_event_ns() for monitor in self._versions.values()]
         times += [quality.next_event_ns() for quality in self._quality.values()]
+        times += [
+            monitor.last_ns + self._quiet_ns + 1
+            for monitor in self._versions.values()
+            if monitor.open_episodes and monitor.last_ns is not None
+        ]
         first = min((time for time in times if time is not None), default=None)
         if first is None:
             return None
@@ -210,7 +230,10 @@ class ModelMonitor:
             output.records += monitor.advance_to(tick_ns, hear, more.get(version, ()))
             output.evidence += monitor.evidence
             monitor.evidence = []
+            if self._is_silent(monitor, tick_ns):
+                output.records += monitor.fall_silent(tick_ns)
             self._gauges.put_version(version, monitor.windows.reference_rows, monitor.open_episodes)
+        self._retire(tick_ns)
         since_ns = tick_ns - (self._tick_ns or tick_ns - self.config.interval_ns)
         self._gauges.put_rates(tick_ns, since_ns / SECOND_NS)
         if self._counters is not None and has_rows:
@@ -220,6 +243,18 @@ class ModelMonitor:
             columns, new = self._gauges.sample(tick_ns)
             output.columns.append(columns)
             output.series += new
+
+    def _is_silent(self, monitor: VersionMonitor, tick_ns: int) -> bool:
+        return monitor.last_ns is not None and tick_ns - monitor.last_ns > self._quiet_ns
+
+    def _retire(self, tick_ns: int) -> None:
+        """Forget silent versions where room gets scarce: those that come back begin anew."""
+        if 2 * len(self._versions) > self._versions_max:
+            self._versions = {
+                version: monitor
+                for version, monitor in self._versions.items()
+                if not self._is_silent(monitor, tick_ns)
+            }
 
     def _take_through(self, until_ns: int, output: ModelOutput) -> None:
         """Take what waits up to a time that is not after the next tick."""
@@ -234,6 +269,11 @@ class ModelMonitor:
         output.letters += self._take_labels(labels)
         for quality in self._quality.values():
             quality.take_ahead(until_ns)
+
+    def _say_anew(self, what: str, version: str = "") -> None:
+        _log.warning(
+            "settings have changed: begun anew", what=what, model=self.config.model, version=version
+        )
 
     def _version_of(self, name: str) -> str:
         """What a version is watched as; one that is new, from now on."""
@@ -298,10 +338,7 @@ class ModelMonitor:
 
     def _begin_reference(self, monitor: VersionMonitor) -> None:
         if self._reference is not None:
-            found = self._reference.of(monitor.version, self._vocabulary)
-            if found is not None:
-                segment = self._segments.numbers_of(found)
-                monitor.windows.take_reference(found.columns(), segment, found.content_keys())
+            self._reference.begin(monitor.windows, self._segments, self._vocabulary)
 
     def _begin_quality(self, kind: QualityKind) -> None:
         self._kind = kind

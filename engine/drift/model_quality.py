@@ -189,12 +189,12 @@ class ModelQuality:
         plain = {"kind": self.kind, "meta": msgspec.to_builtins(meta)}
         return arrays, plain
 
-    def restore(self, arrays: Mapping[str, NDArray[Any]], plain: Mapping[str, Any]) -> None:
-        """Take over what `state` gave."""
+    def restore(self, arrays: Mapping[str, NDArray[Any]], plain: Mapping[str, Any]) -> bool:
+        """Take over what `state` gave; tell whether windows go on with what they have counted."""
         meta = msgspec.convert(plain["meta"], QualityMeta)
         self._named.append({segment.file for segment in meta.join.spill.segments})
         self._due = None
-        self.monitor.restore(arrays, meta)
+        return self.monitor.restore(arrays, meta)
 
     def _bounded(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Classes beyond the bound count as the last one."""

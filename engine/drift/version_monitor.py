@@ -26,7 +26,7 @@ from engine.drift.panes import Arrays, part
 from engine.drift.row_sample import RowSample
 from engine.drift.together import SAMPLE_ROWS
 from engine.drift.version_rows import VersionRows, as_floats
-from engine.drift.version_windows import ClosedWindow, VersionWindows
+from engine.drift.version_windows import Anew, ClosedWindow, VersionWindows
 from engine.drift.window_comparison import Comparison
 from engine.events import Drift, DriftEvent
 
@@ -108,6 +108,7 @@ class VersionMonitor:
             EpisodeParams(false_alarms_per_week=config.false_alarms_per_week, on_episode=action),
             importance.of,
         )
+        self.last_ns: int | None = None
         # Alarms of detectors that take value by value, since the last tick.
         self._found: list[Finding] = []
         # Of the first window that was over since the last tick: what importance is learned from.
@@ -127,6 +128,7 @@ class VersionMonitor:
         closed: Callable[[ClosedWindow], None],
     ) -> list[Drift]:
         """Take rows up to the next tick; `closed` hears of the windows that are over with them."""
+        self.last_ns = int(rows.ts[-1])
         begin = self._sequences.count(rows.ts)
         said = self._follow(self.windows.add(rows, segment), closed)
         for name, column in rows.columns().items():
@@ -154,6 +156,10 @@ class VersionMonitor:
             found += errors.advance_to(tick_ns)
         return said + (self._episodes.update(tick_ns, found) if found else [])
 
+    def fall_silent(self, tick_ns: int) -> list[Drift]:
+        """Close what is open: no window will say more of it."""
+        return self._episodes.end(tick_ns, "since the version has fallen silent")
+
     def next_event_ns(self) -> int | None:
         """When a window is over; None if none is open."""
         ends = [self.windows.next_end_ns(), *(e.next_end_ns() for e in self._errors.values())]
@@ -170,6 +176,7 @@ class VersionMonitor:
             "errors": {name: errors.state() for name, errors in self._errors.items()},
             "episodes": msgspec.to_builtins(self._episodes.snapshot()),
             "found": msgspec.to_builtins(self._found),
+            "last_ns": self.last_ns,
             "has_sample": self._sample is not None,
         }
 
@@ -178,17 +185,19 @@ class VersionMonitor:
         arrays: Mapping[str, NDArray[Any]],
         plain: Mapping[str, Any],
         kind: QualityKind | None,
-    ) -> None:
-        """Take over what `state` gave, with the prefix taken off."""
-        self.windows.restore(part(arrays, "windows"), plain["windows"])
+    ) -> Anew:
+        """Take over what `state` gave, with the prefix taken off; say what begins anew."""
+        anew = self.windows.restore(part(arrays, "windows"), plain["windows"])
         self._sequences.restore(part(arrays, "sequences"), plain["sequences"], kind)
         for name, state in plain["errors"].items():
             self._error_windows(name).restore(state)
         self._episodes.restore(msgspec.convert(plain["episodes"], EpisodesState))
         self._found = msgspec.convert(plain["found"], list[Finding])
+        self.last_ns = plain["last_ns"]
         if plain["has_sample"]:
             self._sample = RowSample(SAMPLE_ROWS)
             self._sample.restore(part(arrays, "sample"))
+        return anew
 
     def _error_windows(self, evaluator: str) -> ErrorWindows:
         if evaluator not in self._errors:

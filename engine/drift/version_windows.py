@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,8 +12,10 @@ from engine.codecs.predictions import Column
 from engine.config.models import ModelConfig
 from engine.drift.column_blocks import ColumnBlocks
 from engine.drift.findings import FeatureDrift
+from engine.drift.grid import Grid
 from engine.drift.model_segments import ALL, Segments
-from engine.drift.panes import Arrays, Cutter, Pane, part
+from engine.drift.multivariate import Multivariate
+from engine.drift.panes import Arrays, Counted, Cutter, Pane, part
 from engine.drift.row_sample import RowSample
 from engine.drift.version_rows import VersionRows
 from engine.drift.window_comparison import Comparison
@@ -22,6 +25,9 @@ GRID_ROWS = 5000
 
 HISTORY_PARTS = 16
 """A trailing reference goes forward by such a part of its length."""
+
+Anew = Literal["nothing", "windows", "windows and reference"]
+"""What begins anew after a change of the settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +103,20 @@ class VersionWindows:
         self._reference.add(columns, np.arange(len(keys)), segment, keys)
         self._collected = None
 
+    def take_frozen(
+        self,
+        grid: Grid,
+        multivariate: Multivariate | None,
+        segments: Mapping[int, Counted],
+        sample: RowSample,
+    ) -> None:
+        """Take a reference that was frozen elsewhere: counts by number of the segment."""
+        self._comparison.take(grid, multivariate)
+        rows = sum(counted.rows for counted in segments.values())
+        self._reference = Pane(self._comparison, 0, 0, rows, dict(segments))
+        self._reference.together.sample.merge(sample)
+        self._collected = None
+
     def add(self, rows: VersionRows, segment: NDArray[np.int32]) -> Iterator[ClosedWindow]:
         """Take rows in event-time order; yield the windows that are over with them."""
         if not len(rows):
@@ -129,8 +149,11 @@ class VersionWindows:
         own: Arrays = {}
         panes = {"open": self._open, "reference": self._reference}
         plain: dict[str, Any] = {
+            "reference_of": _reference_identity(self._config),
+            "windows_of": _windows_identity(self._config),
             "first_ns": self._first_ns,
             "window_end_ns": self._window_end_ns,
+            "reference_kind": self._config.reference.kind,
             "closed": [pane.state(f"c{n}", own) for n, pane in enumerate(self._closed)],
             "history": [pane.state(f"h{n}", own) for n, pane in enumerate(self._history)],
         } | {name: pane and pane.state(name, own) for name, pane in panes.items()}
@@ -141,13 +164,14 @@ class VersionWindows:
         arrays |= {f"{prefix}|{name}": array.copy() for name, array in own.items()}
         return plain
 
-    def restore(self, arrays: Mapping[str, NDArray[Any]], plain: Mapping[str, Any]) -> None:
-        """Take over what `state` gave, with the prefix taken off."""
+    def restore(self, arrays: Mapping[str, NDArray[Any]], plain: Mapping[str, Any]) -> Anew:
+        """Take over what `state` gave, with the prefix taken off, as far as the settings allow."""
+        if plain["reference_of"] != _reference_identity(self._config):
+            return "windows and reference"
         self._first_ns = plain["first_ns"]
-        self._window_end_ns = plain["window_end_ns"]
         if "collected" in plain:
             self._collected = ColumnBlocks.of_state(plain["collected"], part(arrays, "collected"))
-            return
+            return "nothing"
         self._collected = None
         self._comparison.restore(part(arrays, "learned"))
 
@@ -155,15 +179,19 @@ class VersionWindows:
             return state and Pane.of_state(state, name, arrays, self._comparison)
 
         self._reference = pane(plain["reference"], "reference")
+        self._history = [
+            Pane.of_state(state, f"h{n}", arrays, self._comparison)
+            for n, state in enumerate(plain["history"])
+        ]
+        if plain["windows_of"] != _windows_identity(self._config):
+            return "windows"
+        self._window_end_ns = plain["window_end_ns"]
         self._open = pane(plain["open"], "open")
         self._closed = [
             Pane.of_state(state, f"c{n}", arrays, self._comparison)
             for n, state in enumerate(plain["closed"])
         ]
-        self._history = [
-            Pane.of_state(state, f"h{n}", arrays, self._comparison)
-            for n, state in enumerate(plain["history"])
-        ]
+        return "nothing"
 
     def _collect(
         self,
@@ -231,6 +259,17 @@ class VersionWindows:
             reference.together.sample,
             joined.together.sample,
         )
+        self._drop_used()
+
+    def _drop_used(self) -> None:
+        """Let go of panes that no later window holds."""
+        panes = self._config.window.length // self._config.slide.length - 1
+        begin_ns = (self._window_end_ns or 0) + self._config.slide.ns - self._config.window.ns
+        kept = self._closed[-panes:] if panes else []
+        if self._config.slide.ns:
+            kept = [pane for pane in kept if pane.end_ns > begin_ns]
+        self._expire(self._closed[: len(self._closed) - len(kept)])
+        self._closed = kept
 
     def _joined(self, panes: list[Pane]) -> Pane:
         if len(panes) == 1:
@@ -276,3 +315,15 @@ class VersionWindows:
             yield ALL, drift
         for drift in self._comparison.compare_together(window.together):
             yield ALL, drift
+
+
+def _reference_identity(config: ModelConfig) -> str:
+    """Name all that decides which rows a reference is of, and how these are counted."""
+    rows_max = config.rows_max if config.mode == "exact" else 0
+    said = [config.reference, config.mode, rows_max, config.segments]
+    return msgspec.json.encode(said).decode()
+
+
+def _windows_identity(config: ModelConfig) -> str:
+    """Name what decides where windows end."""
+    return msgspec.json.encode([config.window, config.slide]).decode()

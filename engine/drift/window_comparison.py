@@ -96,7 +96,8 @@ class Comparison:
     def _compared(
         self, reference: Counted, window: Counted, *, detail: bool
     ) -> tuple[FeatureDrift, ...]:
-        names = {name: self._names(name) for name in self._categorical}
+        # As they are now: more may come, and what is prepared knows none of them.
+        names = {name: tuple(self._names(name)) for name in self._categorical}
         rows_min = self._config.rows_min
         if isinstance(reference, Summary) and isinstance(window, Summary):
             return compare(
@@ -139,10 +140,15 @@ class Comparison:
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over what `arrays` gave."""
-        self._take_grid(Grid.of_arrays(part(arrays, "grid")))
         own = part(arrays, MULTIVARIATE)
-        if own:
-            self._multivariate = Multivariate.of_arrays(own)
+        self.take(
+            Grid.of_arrays(part(arrays, "grid")), Multivariate.of_arrays(own) if own else None
+        )
+
+    def take(self, grid: Grid, multivariate: Multivariate | None) -> None:
+        """Take what another one has learned."""
+        self._take_grid(grid)
+        self._multivariate = multivariate
 
     def _take_grid(self, grid: Grid) -> None:
         self._grid = grid

@@ -105,8 +105,8 @@ def _newest_whole(folder: Path) -> Path:
             found.append((checkpoint, path))
     if not found:
         raise StateError(
-            f"{folder} has no whole checkpoint; name a run's state folder with --from, or a file of "
-            "rows with --rows"
+            f"{folder} has no whole checkpoint; name the state folder of a run with --from, or a "
+            "file of rows with --rows"
         )
     return max(found)[1]
 

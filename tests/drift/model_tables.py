@@ -34,9 +34,9 @@ class Stream:
         self.features = {}
         self.regions, self.envs = REGIONS, ENVS
 
-    def table(self, version="7"):
+    def table(self, version="7", begin_ns=START_NS):
         """Give all rows."""
-        ts = START_NS + (self.hour * HOUR_NS).astype(np.int64)
+        ts = begin_ns + (self.hour * HOUR_NS).astype(np.int64)
         lag = self.rng.integers(0, HOUR_NS, self.rows)
         features = {
             "age": Column(Kind.NUMERIC, self.age),

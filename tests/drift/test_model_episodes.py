@@ -175,3 +175,23 @@ def test_what_an_episode_asks_for(action, tmp_path):
     said = said_of(hourly(on_episode=action), tmp_path, stream.table())
     kinds = [msgspec.json.decode(event)["type"] for _, _, event in said.records]
     assert kinds.count("trigger") == (action == "retrain")
+
+
+def test_an_episode_of_a_version_that_falls_silent_is_closed(tmp_path):
+    stream = Stream(11, 42, 300)
+    stream.age[stream.hour > 40] += 10
+    episodes = said_of(hourly(), tmp_path, stream.table()).episodes("drift")
+    assert [event["status"] for event in episodes][-1] == "closed"
+    assert "fallen silent" in episodes[-1]["reason"]
+    assert len({event["episode"] for event in episodes}) == 1
+
+
+def test_silent_versions_make_room_for_new_ones(tmp_path):
+    monitor = ModelMonitor(hourly(), tmp_path, None, versions_max=4)
+    said, versions = Said(), [str(number) for number in range(8)]
+    for number, version in enumerate(versions):
+        table = Stream(12, 3, 200).table(version=version, begin_ns=START_NS + number * 12 * HOUR_NS)
+        monitor.add([table], [])
+        said.take(monitor.advance_to(int(table.ts[-1]) + HOUR_NS))
+    told = {labels["version"] for _, labels, _ in said.values("prediction_rate")}
+    assert told == set(versions)
