@@ -211,7 +211,7 @@ class ModelConfig(Section, frozen=True, kw_only=True):
     open_predictions: Annotated[
         int,
         Meta(ge=1000, description="Predictions without label in memory; the others are on disk."),
-    ] = 1_000_000
+    ] = 200_000
     false_alarms_per_week: Annotated[
         float, Meta(gt=0, description="False episodes accepted per week, of all kinds together.")
     ] = 1.0

@@ -23,7 +23,7 @@ from engine.drift.together import SAMPLE_ROWS
 from engine.drift.version_windows import VersionWindows
 from engine.drift.vocabulary import Vocabulary
 from engine.drift.window_comparison import MULTIVARIATE
-from engine.errors import UsageError
+from engine.errors import StateError, UsageError
 
 
 class FrozenReference:
@@ -86,6 +86,29 @@ class FrozenReference:
                 if name != SCORE  # which is no word of it: always a number
             }
         )
+
+    def check_words(self, vocabulary: Vocabulary) -> None:
+        """Check that the model's kinds and codes are the file's, after it was restored.
+
+        Raises
+        ------
+        StateError
+            The model has met these features without the file, in another order.
+        """
+        differing = [
+            name
+            for name, kind in self._stored.kinds.items()
+            if name != SCORE
+            and (
+                vocabulary.kind(name) is not kind
+                or not _begins_with(vocabulary.names(name), self._stored.names.get(name, ()))
+            )
+        ]
+        if differing:
+            raise StateError(
+                f"the state knows other kinds or categories of {', '.join(sorted(differing))} than "
+                "the reference file that is new to it; begin with another state.dir"
+            )
 
     def begin(self, windows: VersionWindows, segments: Segments, vocabulary: Vocabulary) -> None:
         """Let a version's windows be compared with it."""
@@ -190,6 +213,10 @@ def _summary_of(grid: Grid, arrays: Mapping[str, NDArray[Any]]) -> Summary:
     columns = {name: Column(one.kind, window.column(name)) for name, one in grid.features.items()}
     summary.add(columns, rows=window.kept)
     return summary
+
+
+def _begins_with(names: Sequence[str], first: Sequence[str]) -> bool:
+    return tuple(names[: len(first)]) == tuple(first)
 
 
 def _check_features(path: Path, found: Mapping[str, Kind], config: ModelConfig) -> None:

@@ -173,6 +173,8 @@ class ModelMonitor:
         """Take over what `state` gave, before anything was added."""
         self._tick_ns, self._first_taken_ns = plain["tick_ns"], plain["first_taken_ns"]
         self._vocabulary.restore(plain["vocabulary"])
+        if self._reference is not None:
+            self._reference.check_words(self._vocabulary)
         self._segments.restore(plain["segments"], plain["segmented_by"])
         self._gauges.restore(plain["gauges"])
         self._importance.restore(msgspec.convert(plain["importance"], ImportanceState))

@@ -110,6 +110,9 @@ class ModelReference:
         for version in sorted({table.version for table in self._tables}):
             self.of(version, vocabulary)
 
+    def check_words(self, vocabulary: Vocabulary) -> None:
+        """Nothing to check after a restart: the file's rows take the model's kinds and codes."""
+
     def of(self, version: str, vocabulary: Vocabulary) -> VersionRows | None:
         """Give the reference of a version, in the model's codes; None if there is none."""
         own = [table for table in self._tables if table.version == version]

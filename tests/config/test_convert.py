@@ -71,7 +71,7 @@ state: {shards: 5000}
         ("detectors: [{params: [1]}]", "1:22: detectors[0].params: takes keys with values"),
         ("detectors: [{lookback: 0}]", "1:24: detectors[0].lookback: must be more than 0"),
         ("models: [{}]", "1:10: models[0]: `model` is missing"),
-        ("models: [{model: a, window: 5}]", "1:29: models[0].window: '5' isn't a window (it takes whole"),
+        ("models: [{model: a, window: 5}]", "1:29: models[0].window: '5' isn't a window (it ta"),
         ("models: [{model: a, reference: b}]", "1:32: models[0].reference: 'b' isn't a reference"),
         (
             "models: [{model: a, window: 1h, slide: 100 rows}]",

@@ -8,7 +8,7 @@ first rows and goes on; another one begins with its file and has the rows that f
 import msgspec
 import numpy as np
 import pytest
-from model_feed import START_NS, add, config_of, end_of, play, rows_of, tables
+from model_feed import START_NS, Said, add, config_of, end_of, play, rows_of, tables
 
 from engine.codecs.predictions import PredictionRow
 from engine.config.durations import DAY_NS, MINUTE_NS
@@ -17,7 +17,7 @@ from engine.config.scalars import ReferencePlace
 from engine.drift.frozen_reference import FrozenReference, reference_of_state
 from engine.drift.model_monitor import ModelMonitor
 from engine.drift.reference_file import write_reference
-from engine.errors import UsageError
+from engine.errors import StateError, UsageError
 
 UNTIL_NS = START_NS + 60 * MINUTE_NS
 METHODS = ("mmd", "pca", "domain_classifier")
@@ -192,10 +192,41 @@ def test_what_goes_on_from_a_checkpoint_says_the_same(tmp_path):
     resumed = ModelMonitor(config, tmp_path / "b", FrozenReference.read(path, config))
     resumed.restore(arrays, msgspec.msgpack.decode(msgspec.msgpack.encode(plain), strict=False))
     add(resumed, tables(), [row for row in after if row.ts > until_ns])
-    said = type(whole)()
+    said = Said()
     said.take(resumed.advance_to(end_of(config, after)))
     expected = [item for item in values(whole, "drift_score") if item[0] > until_ns]
     assert expected
+    assert values(said, "drift_score") == expected
+
+
+def test_a_state_with_other_codes_is_refused(tmp_path):
+    found = rows()
+    path = exported(first_config(found), tmp_path, found)
+    config = second_config()
+    reference = FrozenReference.read(path, config)
+    swapped = {"EU": "US", "US": "EU"}
+    for row in found:
+        region = row.features.get("region")
+        row.features["region"] = swapped.get(region, region)
+    plain, arrays = state_of(first_config(found), tmp_path / "x", found, end_of(config, found))
+    with pytest.raises(StateError, match="other kinds or categories of region than"):
+        ModelMonitor(config, tmp_path / "y", reference).restore(arrays, plain)
+
+
+def test_a_state_of_its_own_may_begin_with_it(tmp_path):
+    found = rows()
+    first = first_config(found)
+    path = exported(first, tmp_path, found)
+    plain, arrays = state_of(first, tmp_path / "x", before_and_after(found)[0], UNTIL_NS)
+    config = second_config()
+    monitor = ModelMonitor(config, tmp_path / "y", FrozenReference.read(path, config))
+    monitor.restore(arrays, plain)
+    after = before_and_after(found)[1]
+    add(monitor, tables(), after)
+    said = Said()
+    said.take(monitor.advance_to(end_of(config, found)))
+    expected = values(play(first, tmp_path / "z", found), "drift_score")
+    assert len(expected) > 100
     assert values(said, "drift_score") == expected
 
 

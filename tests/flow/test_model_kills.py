@@ -34,9 +34,9 @@ from engine.pipeline.flow import part_names
 
 pytestmark = pytest.mark.kafka
 
-KILLS = 6
+KILLS = 5
 KILLS_AT_START = 2
-PAUSE_S = 0.4
+PAUSE_S = 0.3
 SHARDS = 2
 
 

@@ -294,7 +294,6 @@ def test_writing_rests_in_proportion(tmp_path, monkeypatch):
     assert store.seconds_written == pytest.approx(0.05)
 
 
-
 def test_a_flow_that_has_gained_parts_goes_on_from_what_is_whole(tmp_path):
     with_models = frozenset({*PARTS, "m/0"})
     filled(tmp_path, 1)
