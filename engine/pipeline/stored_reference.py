@@ -113,10 +113,13 @@ def _newest_whole(folder: Path) -> Path:
 
 def _is_whole(folder: Path) -> bool:
     try:
-        parts = msgspec.json.decode((folder / _PARTS_FILE).read_bytes(), type=list[str])
+        return all(_block_of(folder, name).exists() for name in _parts_of(folder))
     except FileNotFoundError:
         return False
-    return all(_block_of(folder, name).exists() for name in parts)
+
+
+def _parts_of(folder: Path) -> list[str]:
+    return msgspec.json.decode((folder / _PARTS_FILE).read_bytes(), type=list[str])
 
 
 def _block_of(folder: Path, name: str) -> Path:
@@ -145,11 +148,11 @@ def _read(checkpoint: Path, model: str, version: str | None) -> StoredReference:
 
 def _model_blocks(checkpoint: Path) -> Iterator[tuple[Arrays, dict[str, Any]]]:
     """Yield arrays and plain values of the models of each model shard."""
-    for name in sorted(part_names(1, with_models=True) - part_names(1)):
+    of_models = part_names(1, with_models=True) - part_names(1)
+    for name in sorted(of_models.intersection(_parts_of(checkpoint))):
         path = _block_of(checkpoint, name)
-        if path.exists():  # not in a state of series alone
-            arrays, meta = decode_block(path.read_bytes(), str(path))
-            yield arrays, msgspec.msgpack.decode(meta, strict=False)["models"]
+        arrays, meta = decode_block(path.read_bytes(), str(path))
+        yield arrays, msgspec.msgpack.decode(meta, strict=False)["models"]
 
 
 def _only_version(model: str, versions: list[str], version: str | None) -> str:
