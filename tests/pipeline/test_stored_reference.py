@@ -74,7 +74,7 @@ def test_the_newest_whole_checkpoint_is_read(tmp_path):
         "model": "m",
         "version": "1",
         "rows": "50",
-        "as_of": "1970-01-01T00:02:00Z",
+        "as_of": "1970-01-01T00:10:00Z",
     }
     assert found.kinds == {"age": Kind.NUMERIC, "(prediction)": Kind.NUMERIC}
 
