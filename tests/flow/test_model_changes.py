@@ -19,6 +19,7 @@ from model_world import (
     lines,
     make_topics,
     recent_begin_ms,
+    refused,
     said,
     send,
     topic_of,
@@ -121,6 +122,8 @@ def test_a_flow_of_metrics_gains_predictions_and_drops_them(kafka_brokers, prefi
     assert {item["status"] for item in high} == {"pending", "firing", "resolved"}
     of_models = Counter(item["model"] for item in said(tmp_path / "out", "drift").values())
     assert {"credit", "fraud"} <= of_models.keys()
+    # What models make of times that rules have passed is nobody's message to send again.
+    assert {source for source, _ in refused(tmp_path / "out")} == {"predictions", "models"}
 
     # Back again, they go on from where they were, or anew: the ids are the same.
     before = said(tmp_path / "out", "drift")
