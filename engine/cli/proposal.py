@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.config.durations import MINUTE_NS, SECOND_NS, format_duration
@@ -47,33 +48,15 @@ class Proposal:
 
     def text(self) -> str:
         """Give the whole file."""
-        parts = (self._head(), self._sources(), self._time(), self._detectors(), self._rules())
-        return "\n".join("\n".join(part) + "\n" for part in (*parts, self._sinks(), self._state()))
-
-    def _head(self) -> list[str]:
-        return [
-            "# Written by `streamgauge init` after a look at what is there:",
-            "#",
-            *(f"#   {name}: {shown(value)}" for name, value in self.seen),
-            "#",
-            f"# Check it with `streamgauge check {shown(self.file)}`. Every key has a default;",
-            "# `streamgauge schema` prints them all, as JSON Schema that editors complete from.",
-            "# ${NAME} in a value is taken from the environment, ${NAME:-default}, too.",
-        ]
-
-    def _sources(self) -> list[str]:
-        return ["sources:", *_entry(self.source)]
-
-    def _time(self) -> list[str]:
-        lateness_ns = suggested_lateness_ns(self.out_of_order_ns)
-        comment = "  # What comes later than this goes to the dead letters; alerts wait as long."
-        lines = ["time:", comment, f"  lateness: {format_duration(lateness_ns)}"]
-        if self.out_of_order_ns >= lateness_ns:
-            behind = format_duration(-(-self.out_of_order_ns // SECOND_NS) * SECOND_NS)
-            lines.insert(
-                2, f"  # Some samples came up to {behind} late: they are lost, as it stands."
-            )
-        return lines
+        return text_of(
+            head_lines(self.file, self.seen),
+            ["sources:", *entry(self.source)],
+            time_lines(self.out_of_order_ns),
+            self._detectors(),
+            self._rules(),
+            ["sinks:", *entry(self.sink)],
+            state_lines(),
+        )
 
     def _detectors(self) -> list[str]:
         return [
@@ -89,25 +72,7 @@ class Proposal:
             "rules:",
             "  interval: 1m                  # for rule groups that name none",
             *self._lookback(2),
-            "  # Prometheus rule files, as globs relative to this file's folder:",
-            "  # files: [rules/*.yaml]",
-            "  #",
-            "  # with, for example, in rules/first.yaml:",
-            "  #   groups:",
-            "  #     - name: first",
-            "  #       rules:",
-            "  #         - alert: FirstRule",
-            f"  #           expr: {quoted(f'avg_over_time({example}[5m]) > 0.9')}",
-            "  #           for: 2m",
-        ]
-
-    def _sinks(self) -> list[str]:
-        return ["sinks:", *_entry(self.sink)]
-
-    def _state(self) -> list[str]:
-        return [
-            "state:",
-            "  dir: var/state                # relative to the working directory",
+            *example_lines(f"avg_over_time({example}[5m]) > 0.9"),
         ]
 
     def _lookback(self, indent: int) -> list[str]:
@@ -116,6 +81,56 @@ class Proposal:
             return []
         lookback_ns = round(_LOOKBACK_INTERVALS * self.interval_ns / SECOND_NS) * SECOND_NS
         return [f"{'':{indent}}lookback: {format_duration(lookback_ns)}  # samples are rare"]
+
+
+def text_of(*parts: Sequence[str]) -> str:
+    """Put the parts of a file together."""
+    return "\n".join("\n".join(part) + "\n" for part in parts)
+
+
+def head_lines(file: str, seen: Sequence[tuple[str, str]]) -> list[str]:
+    """Give the comment that a file begins with."""
+    return [
+        "# Written by `streamgauge init` after a look at what is there:",
+        "#",
+        *(f"#   {name}: {shown(value)}" for name, value in seen),
+        "#",
+        f"# Check it with `streamgauge check {shown(file)}`. Every key has a default;",
+        "# `streamgauge schema` prints them all, as JSON Schema that editors complete from.",
+        "# ${NAME} in a value is taken from the environment, ${NAME:-default}, too.",
+    ]
+
+
+def time_lines(out_of_order_ns: int) -> list[str]:
+    """Give the section of event time."""
+    lateness_ns = suggested_lateness_ns(out_of_order_ns)
+    comment = "  # What comes later than this goes to the dead letters; alerts wait as long."
+    lines = ["time:", comment, f"  lateness: {format_duration(lateness_ns)}"]
+    if out_of_order_ns >= lateness_ns:
+        behind = format_duration(-(-out_of_order_ns // SECOND_NS) * SECOND_NS)
+        lines.insert(2, f"  # Some samples came up to {behind} late: they are lost, as it stands.")
+    return lines
+
+
+def example_lines(expression: str) -> list[str]:
+    """Give an example of a rule file, as a comment."""
+    return [
+        "  # Prometheus rule files, as globs relative to this file's folder:",
+        "  # files: [rules/*.yaml]",
+        "  #",
+        "  # with, for example, in rules/first.yaml:",
+        "  #   groups:",
+        "  #     - name: first",
+        "  #       rules:",
+        "  #         - alert: FirstRule",
+        f"  #           expr: {quoted(expression)}",
+        "  #           for: 2m",
+    ]
+
+
+def state_lines() -> list[str]:
+    """Give the section of the state."""
+    return ["state:", "  dir: var/state                # relative to the working directory"]
 
 
 def suggested_lateness_ns(out_of_order_ns: int) -> int:
@@ -140,7 +155,7 @@ def path_lines(kind: str, path: str, comment: str) -> tuple[str, ...]:
     return (f"{kind}:", f"  path: {quoted(path)}   # {comment}")
 
 
-def _entry(lines: tuple[str, ...]) -> list[str]:
+def entry(lines: tuple[str, ...]) -> list[str]:
     """Indent the lines as an entry of a list."""
     return [f"  {'  ' if number else '- '}{line}" for number, line in enumerate(lines)]
 

@@ -1,6 +1,7 @@
 """Sources of predictions, labels and LLM calls: their codecs and files, by the configuration."""
 
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from engine.codecs.document_codec import DocumentCodec
@@ -13,7 +14,13 @@ from engine.config.connections import KafkaSource, RecordingSource, Source
 from engine.config.models import LlmConfig
 from engine.config.schema import Config
 from engine.errors import UsageError
-from engine.sources.prediction_files import DocumentFile, open_calls, open_predictions
+from engine.sources.prediction_files import (
+    DocumentFile,
+    RecordingKind,
+    keys_by_kind,
+    open_calls,
+    open_predictions,
+)
 
 
 def document_files(
@@ -28,8 +35,16 @@ def document_files(
     """
     path, limits = config.beside(recording.path), limits_of(config.limits)
     if source.kind == "llm":
-        return open_calls(path, limits, partial(llm_codec, config, source))
-    return open_predictions(path, recording, limits, declared_kinds(config))
+        keys = keys_of_kind(path, "llm")
+        return open_calls(path, limits, partial(llm_codec, config, source), keys)
+    keys = keys_of_kind(path, "predictions")
+    return open_predictions(path, recording, limits, declared_kinds(config), keys)
+
+
+def keys_of_kind(path: Path, kind: RecordingKind) -> list[str] | None:
+    """Give the partitions of a kind where a recording holds several; None: all that there are."""
+    kinds = keys_by_kind(path) if path.is_dir() else {}
+    return kinds.get(kind, []) if len(kinds) > 1 else None
 
 
 def declared_kinds(config: Config) -> dict[str, dict[str, Kind]]:

@@ -16,7 +16,12 @@ from engine.config.connections import DOCUMENT_KINDS, KafkaSource, RecordingSour
 from engine.config.scalars import Start
 from engine.config.schema import Config
 from engine.errors import UsageError
-from engine.pipeline.document_sources import document_codec, document_files, llm_model
+from engine.pipeline.document_sources import (
+    document_codec,
+    document_files,
+    keys_of_kind,
+    llm_model,
+)
 from engine.pipeline.plan import FlowPlan
 from engine.series.blocks import CheckpointId, CheckpointStore
 from engine.sources.feedback import FeedbackIntake
@@ -29,7 +34,7 @@ from engine.sources.kafka_client import consumer_settings, partitions_of, resume
 from engine.sources.partition_clock import PartitionClock
 from engine.sources.prediction_files import (
     DocumentFile,
-    recording_kind,
+    keys_by_kind,
 )
 from engine.sources.reader import CheckpointPlan, Epochs, Reader
 from engine.sources.recording import RecordingReader
@@ -103,6 +108,7 @@ def _files(
         labels=recording.labels,
         exclude=recording.exclude,
         timestamp_unit=recording.timestamp_unit,
+        keys=keys_of_kind(path, "metrics"),
     ).partitions
 
 
@@ -115,8 +121,8 @@ def recorded_feedback(config: Config) -> tuple[Source, ...]:
     )
 
 
-def recorded_source(config: Config, recording: RecordingSource) -> Source:
-    """Make a source of a recording that sifts as all sources of the configuration do.
+def recorded_sources(config: Config, recording: RecordingSource) -> tuple[Source, ...]:
+    """Make a source of each kind that a recording holds: metrics, predictions, LLM calls.
 
     Parameters
     ----------
@@ -131,11 +137,29 @@ def recorded_source(config: Config, recording: RecordingSource) -> Source:
         LLM calls and the configuration does not say of which model; or there is nothing to read.
     """
     recording = replace(recording, path=str(Path(recording.path).resolve()))
-    kind = recording_kind(Path(recording.path))
-    if recording.model or kind == "predictions":
-        return Source(recording=recording, kind="predictions")
-    if kind == "llm":
-        return Source(recording=recording, kind="llm", model=llm_model(config))
+    if recording.model:
+        return (Source(recording=recording, kind="predictions"),)
+    plain = replace(recording, name=None, labels={}, exclude=())
+    sources: list[Source] = []
+    for kind in keys_by_kind(Path(recording.path)):
+        if kind == "metrics":
+            sources.append(recorded_source(config, recording))
+        elif kind == "llm":
+            sources.append(Source(recording=plain, kind="llm", model=llm_model(config)))
+        else:
+            sources.append(Source(recording=plain, kind="predictions"))
+    return tuple(sources)
+
+
+def recorded_source(config: Config, recording: RecordingSource) -> Source:
+    """Make a source of a recording of metrics that sifts as all sources of the configuration do.
+
+    Raises
+    ------
+    UsageError
+        Sources differ in what they rename and leave out, and the recording can't do both.
+    """
+    recording = replace(recording, path=str(Path(recording.path).resolve()))
     rules = {
         (source.relabel, source.nan, source.infinity)
         for source in config.sources

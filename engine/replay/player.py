@@ -12,7 +12,7 @@ from engine.config.schema import Config, HttpConfig
 from engine.errors import SinkError
 from engine.events import rfc3339
 from engine.pipeline.runner import Run, Stop
-from engine.pipeline.sources import recorded_feedback, recorded_source
+from engine.pipeline.sources import recorded_feedback, recorded_sources
 from engine.replay.episodes import Episode, Episodes
 
 
@@ -75,7 +75,7 @@ def replay(
     config = replace(
         config,
         sources=(
-            *(recorded_source(config, one) for one in (recording, *beside)),
+            *(s for one in (recording, *beside) for s in recorded_sources(config, one)),
             *recorded_feedback(config),
         ),
         sinks=(Sink(folder=FolderSink(path=str(out))),),

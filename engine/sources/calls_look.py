@@ -37,6 +37,7 @@ _MARKS = (
 _TAG_CHARACTERS_MAX = 64
 _TAG_VALUES_MAX = 50
 _TAGS_MAX = 20
+_KEYS_MAX = 500  # that are counted, to find tags
 _LOOKED_AT = 2_000  # documents that are searched for tags
 _NO_TAGS = frozenset(
     {"ts", "span_id", "trace_id", "response_id", "conversation_id", "evaluation", "score", "label"}
@@ -128,9 +129,10 @@ def tags_of_calls(payloads: Sequence[bytes], limits: Limits) -> list[str]:
                 if key in known or attribute_of(key) != key or key in _NO_TAGS:
                     continue
                 # Long texts show that a key is none, so they count, shortened.
-                text = value[: _TAG_CHARACTERS_MAX + 1] if isinstance(value, str) else None
-                if text is not None and len(values.setdefault(key, Counter())) <= _TAG_VALUES_MAX:
-                    values[key][text] += 1
+                if isinstance(value, str) and (key in values or len(values) < _KEYS_MAX):
+                    counts = values.setdefault(key, Counter())
+                    if len(counts) <= _TAG_VALUES_MAX:
+                        counts[value[: _TAG_CHARACTERS_MAX + 1]] += 1
     return [key for key, counts in values.items() if _divides(counts)][:_TAGS_MAX]
 
 

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from engine.codecs.predictions import Column, Kind, LabelTable, PredictionBatch, PredictionTable
 from engine.config.connections import Kind as SourceKind
-from engine.series.columns import Columns
 
 _NEVER = -(2**63)
 
@@ -196,14 +195,6 @@ class DocumentLook:
             last_ts=max(self._newest.values(), default=None),
             out_of_order_ns=dict(self._out_of_order_ns),
         )
-
-
-def add_decoded(
-    look: DocumentLook, partition: int, columns: Columns, documents: PredictionBatch
-) -> None:
-    """Take rows with their documents, all of which are used."""
-    look.add(documents)
-    look.add_times(partition, columns.ts)
 
 
 def _held(column: Column) -> int:

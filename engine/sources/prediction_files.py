@@ -4,7 +4,7 @@ Parquet and CSV files have the columns that `engine.codecs.prediction_frames` na
 messages, one a line. A row with nothing but a time is a recorded advance of the watermark.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -167,7 +167,11 @@ class DocumentReading:
 
 
 def open_predictions(
-    root: Path, settings: RecordingSource, limits: Limits, declared: Declared | None = None
+    root: Path,
+    settings: RecordingSource,
+    limits: Limits,
+    declared: Declared | None = None,
+    keys: Collection[str] | None = None,
 ) -> list[DocumentFile]:
     """Open a file or folder of predictions and labels.
 
@@ -178,6 +182,8 @@ def open_predictions(
     limits : Limits
     declared : mapping of str to (mapping of str to Kind), optional
         Kinds of features by model, where they are known beforehand.
+    keys : collection of str, optional
+        The partitions to open; all by default.
 
     Raises
     ------
@@ -185,7 +191,7 @@ def open_predictions(
         There is nothing to read, or a file can't be a recording of predictions as it stands.
     """
     files = []
-    for key, paths in partition_files(root).items():
+    for key, paths in partition_files(root, keys).items():
         rows = sample(paths)
         if _is_silent(rows.columns):
             continue
@@ -215,15 +221,18 @@ def open_calls(
     root: Path,
     limits: Limits,
     make_codec: Callable[[PredictionTables], DocumentCodec],
+    keys: Collection[str] | None = None,
 ) -> list[DocumentFile]:
     """Open a file or folder of calls of language models: JSON Lines of native messages.
+
+    `keys` are the partitions to open; all by default.
 
     Raises
     ------
     UsageError
         There is nothing to read, or a file is no JSON Lines.
     """
-    files = partition_files(root)
+    files = partition_files(root, keys)
     for paths in files.values():
         if format_of(paths[0]) != "jsonl":
             raise UsageError(f"{paths[0]}: recordings of LLM calls are JSON Lines (.jsonl)")
@@ -239,13 +248,31 @@ def recording_kind(root: Path) -> RecordingKind:
     UsageError
         There is nothing to read, or files differ in what they hold.
     """
-    columns = [sample(paths).columns for paths in partition_files(root).values()]
-    kinds = {_kind_of(found) for found in columns if not _is_silent(found)} or {"metrics"}
+    kinds = keys_by_kind(root)
     if len(kinds) > 1:
-        raise UsageError(
-            f"{root}: holds {' and '.join(sorted(kinds))}; play them from folders of their own"
-        )
-    return kinds.pop()
+        raise UsageError(f"{root}: holds {' and '.join(kinds)}; name one of its files")
+    return next(iter(kinds))
+
+
+def keys_by_kind(root: Path) -> dict[RecordingKind, list[str]]:
+    """Tell by their first rows what the partitions of a recording hold: their keys, by kind.
+
+    Those that have recorded nothing but advances are left out where others have.
+
+    Raises
+    ------
+    UsageError
+        There is nothing to read.
+    """
+    found: dict[RecordingKind, list[str]] = {}
+    silent = []
+    for key, paths in partition_files(root).items():
+        columns = sample(paths).columns
+        if _is_silent(columns):
+            silent.append(key)
+        else:
+            found.setdefault(_kind_of(columns), []).append(key)
+    return dict(sorted(found.items())) or {"metrics": silent}
 
 
 def _is_silent(columns: Sequence[str]) -> bool:

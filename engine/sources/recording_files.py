@@ -4,7 +4,7 @@ A file is a partition. So is a folder named ``<key>.parts`` with Parquet parts, 
 leaves it when it is killed; beside a finished ``<key>.parquet`` it is left-over and ignored.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -99,6 +99,7 @@ def open_recording(
     labels: Mapping[str, str] | None = None,
     exclude: Sequence[str] = (),
     timestamp_unit: str = UNIT_AUTO,
+    keys: Collection[str] | None = None,
 ) -> Recording:
     """Open a file or folder of Parquet, CSV or JSON Lines files, long or wide.
 
@@ -115,6 +116,8 @@ def open_recording(
     timestamp_unit : str
         Unit of numeric timestamps, ``s``, ``ms``, ``us`` or ``ns``; ``auto`` tells it from the
         magnitude of the first one.
+    keys : collection of str, optional
+        The partitions to open; all by default.
 
     Raises
     ------
@@ -126,7 +129,7 @@ def open_recording(
     options = Options(
         name=name, labels=labels or {}, exclude=exclude, timestamp_unit=timestamp_unit
     )
-    samples = {key: (paths, sample(paths)) for key, paths in partition_files(root).items()}
+    samples = {key: (paths, sample(paths)) for key, paths in partition_files(root, keys).items()}
     columns = {column for _, rows in samples.values() for column in rows.columns}
     unknown = [column for column in exclude if column not in columns]
     if unknown:
@@ -143,8 +146,10 @@ def open_recording(
     return Recording(root, tuple(partitions))
 
 
-def partition_files(root: Path) -> dict[str, tuple[Path, ...]]:
+def partition_files(root: Path, keys: Collection[str] | None = None) -> dict[str, tuple[Path, ...]]:
     """Find a recording's partitions: key (path relative to the recording) to file or parts.
+
+    `keys` are the ones to give; all by default.
 
     Raises
     ------
@@ -169,7 +174,7 @@ def partition_files(root: Path) -> dict[str, tuple[Path, ...]]:
             found[relative.as_posix()] = (path,)
     if not found:
         raise UsageError(f"{root}: holds no recording (no file ending in {', '.join(FORMATS)})")
-    return dict(sorted(found.items()))
+    return {key: found[key] for key in sorted(found) if keys is None or key in keys}
 
 
 def _parts(folder: Path) -> tuple[Path, ...]:

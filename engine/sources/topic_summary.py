@@ -1,6 +1,8 @@
 """What a topic holds, at a look: for the configuration that `streamgauge init` proposes."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Consumer, KafkaException, Message
@@ -10,6 +12,7 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from engine.clock import elapsed_ns
+from engine.codecs.cloud_events import Record
 from engine.codecs.formats import FORMATS, limits_of, make_codec
 from engine.codecs.recognise import recognise
 from engine.config.connections import KafkaSource
@@ -17,6 +20,7 @@ from engine.config.durations import MILLISECOND_NS, SECOND_NS
 from engine.config.schema import LimitsConfig
 from engine.errors import SourceError
 from engine.series.columns import Columns
+from engine.sources.document_topic import TopicDocuments, look_at_records
 from engine.sources.kafka_client import consumer_settings, offsets_of, partitions_of
 
 MESSAGES_MAX = 2_000
@@ -38,6 +42,8 @@ class TopicSummary:
         What the messages are in, as `KafkaSource.format` names it; ``json`` if it is none of them.
     keyed : bool
         Whether all messages have a key, so that a series stays in one partition.
+    documents : TopicDocuments or None
+        What they hold where that is predictions, labels or LLM calls; what follows is none then.
     metrics : tuple of str
         Metric names, sorted.
     series, samples, rejects : int
@@ -57,14 +63,15 @@ class TopicSummary:
     messages: int
     format: str
     keyed: bool
-    metrics: tuple[str, ...]
-    series: int
-    samples: int
-    rejects: int
-    first_reject: str
-    interval_ns: int | None
-    wild: int
-    out_of_order_ns: dict[int, int]
+    documents: TopicDocuments | None = None
+    metrics: tuple[str, ...] = ()
+    series: int = 0
+    samples: int = 0
+    rejects: int = 0
+    first_reject: str = ""
+    interval_ns: int | None = None
+    wild: int = 0
+    out_of_order_ns: dict[int, int] = field(default_factory=dict)
 
 
 def look_at_topic(
@@ -75,6 +82,8 @@ def look_at_topic(
     timeout_ns: int = TIMEOUT_NS,
 ) -> TopicSummary:
     """Summarise the newest messages of a topic, in the format that they are seen to be in.
+
+    Where most are in no format of metrics, they are tried as predictions, labels and LLM calls.
 
     Parameters
     ----------
@@ -98,8 +107,19 @@ def look_at_topic(
     messages = _newest(settings, partitions, messages_max, timeout_ns)
     # Offset order is the order of each log; consumers give partitions by turns.
     messages.sort(key=lambda message: (message.partition() or 0, message.offset() or 0))
+    keyed = bool(messages) and all(message.key() is not None for message in messages)
     payloads = [message.value() or b"" for message in messages]
     seen_format = _recognised(settings, payloads)
+    documents = None if seen_format else _documents(settings.topic, messages, max_ahead_ns)
+    if documents is not None:
+        return TopicSummary(
+            partitions=len(partitions),
+            messages=len(messages),
+            format=documents.form.format,
+            keyed=keyed,
+            documents=documents,
+        )
+    seen_format = seen_format or "json"
     codec = make_codec(replace(settings, format=seen_format), LimitsConfig())
     decoded = codec.decode(payloads)
     wild = decoded.columns.ts > _latest_ns(messages, max_ahead_ns)[decoded.message]
@@ -110,7 +130,7 @@ def look_at_topic(
         partitions=len(partitions),
         messages=len(messages),
         format=seen_format,
-        keyed=bool(messages) and all(message.key() is not None for message in messages),
+        keyed=keyed,
         metrics=tuple(sorted({series.name for series in decoded.new_series})),
         series=len(decoded.new_series),
         samples=len(decoded.columns),
@@ -124,12 +144,34 @@ def look_at_topic(
     )
 
 
-def _recognised(settings: KafkaSource, payloads: list[bytes]) -> str:
-    """Name the format of messages, looking at some from all over them."""
+def _recognised(settings: KafkaSource, payloads: list[bytes]) -> str | None:
+    """Name the format of metrics that messages are in, looking at some from all over them."""
     limits = limits_of(LimitsConfig())
     readers = {name: make(settings, limits).read for name, make in FORMATS.items()}
-    step = max(1, len(payloads) // _RECOGNISED_FROM)
-    return recognise(payloads[::step], readers) or "json"
+    return recognise(payloads[:: _step(payloads)], readers)
+
+
+def _documents(topic: str, messages: list[Message], max_ahead_ns: int) -> TopicDocuments | None:
+    """Look at messages as predictions, labels or LLM calls; None if they are none."""
+    records: dict[int, list[Record]] = {}
+    for message in messages:
+        kind, stamp = message.timestamp()
+        ts = None if kind == TIMESTAMP_NOT_AVAILABLE else stamp * MILLISECOND_NS
+        headers: Any = message.headers()  # pairs; a dictionary is for producers
+        record = Record(message.value() or b"", headers or (), ts)
+        records.setdefault(message.partition() or 0, []).append(record)
+    every = [record for _, some in sorted(records.items()) for record in some]
+    return look_at_records(
+        records,
+        every[:: _step(every)],
+        topic=topic,
+        max_ahead_ns=max_ahead_ns,
+        limits=limits_of(LimitsConfig()),
+    )
+
+
+def _step(messages: Sequence[object]) -> int:
+    return max(1, len(messages) // _RECOGNISED_FROM)
 
 
 def _newest(

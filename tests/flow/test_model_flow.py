@@ -5,7 +5,6 @@ and into topics. Everything else must say the same.
 """
 
 import json
-import shutil
 import uuid
 
 import msgspec
@@ -23,7 +22,6 @@ from model_world import (
     refused,
     said,
     send,
-    topic_of,
     world,
     write_config,
 )
@@ -159,19 +157,7 @@ def test_a_replay_says_what_the_run_has_said(prefix, live, tmp_path):
     """Calls of language models are not recorded, so what is said of them is missing."""
     config = load_config(live / "config.yaml", environment={})
     assert record(config, tmp_path / "recorded", until_end=True).at_end
-    of_models = tmp_path / "models"
-    of_models.mkdir()
-    for path in (tmp_path / "recorded").glob("*.jsonl"):
-        shutil.move(path, of_models)
-    assert {path.name for path in (tmp_path / "recorded").iterdir()} == {
-        f"{topic_of(prefix, 'metrics')}-0.parquet"
-    }
-    replay(
-        config,
-        RecordingSource(path=str(tmp_path / "recorded")),
-        tmp_path / "out",
-        beside=(RecordingSource(path=str(of_models)),),
-    )
+    replay(config, RecordingSource(path=str(tmp_path / "recorded")), tmp_path / "out")
     for output in ("drift", "alerts"):
         before = said(live / "out", output).items()
         expected = {key: item for key, item in before if not of_support(item)}

@@ -10,7 +10,7 @@ from engine.codecs.predictions import Kind
 from engine.config.connections import RecordingSource
 from engine.config.load import parse_config
 from engine.errors import UsageError
-from engine.pipeline.sources import list_partitions, recorded_source
+from engine.pipeline.sources import list_partitions, recorded_sources
 
 T0_MS = 1_760_000_000_000
 PREDICTION = {"ts": T0_MS, "model": "m", "prediction_id": "a", "features": {"code": 7}}
@@ -34,7 +34,7 @@ def played(path, text, *rows, **settings):
     path.parent.mkdir(exist_ok=True)
     path.write_text("\n".join(map(json.dumps, rows)))
     configured = config(text)
-    source = recorded_source(configured, RecordingSource(path=str(path), **settings))
+    (source,) = recorded_sources(configured, RecordingSource(path=str(path), **settings))
     (partition,) = list_partitions(replace(configured, sources=(source,))).values()
     assert partition.source is source
     return source, partition.of
@@ -87,9 +87,15 @@ def test_samples_are_sifted_as_the_configured_sources_do(tmp_path):
     assert (source.kind, source.nan) == ("metrics", "drop")
 
 
-def test_a_folder_of_several_kinds_is_refused(tmp_path):
+def test_a_folder_of_several_kinds_is_a_source_of_each(tmp_path):
     (tmp_path / "a.jsonl").write_text(json.dumps(SAMPLE))
     (tmp_path / "b.jsonl").write_text(json.dumps(PREDICTION))
     (tmp_path / "c.jsonl").write_text(json.dumps({"ts": "2026-01-01T00:00:00Z"}))
-    with pytest.raises(UsageError, match="holds metrics and predictions; play them from folders"):
-        recorded_source(config("models: []"), RecordingSource(path=str(tmp_path)))
+    configured = config("models: []")
+    sources = recorded_sources(configured, RecordingSource(path=str(tmp_path)))
+    assert [source.kind for source in sources] == ["metrics", "predictions"]
+    found = list_partitions(replace(configured, sources=sources))
+    assert [(key[-7:], one.source.kind) for key, one in found.items()] == [
+        ("a.jsonl", "metrics"),
+        ("b.jsonl", "predictions"),
+    ]
