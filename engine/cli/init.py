@@ -4,12 +4,15 @@ import os
 from pathlib import Path
 
 from engine.cli.console import Console, count_text, duration_text
+from engine.cli.init_models import models_of_recording, models_of_topic
 from engine.cli.proposal import Proposal, kafka_lines, path_lines, quoted
+from engine.cli.proposal_models import ModelsProposal
 from engine.config.connections import KafkaSource
 from engine.config.scalars import TOPIC
 from engine.config.schema import TimeConfig
 from engine.errors import UsageError
 from engine.events import rfc3339
+from engine.sources.document_recording import look_at_documents
 from engine.sources.recording_summary import RecordingSummary, looks_like
 from engine.sources.topic_summary import TopicSummary, look_at_topic
 
@@ -27,7 +30,8 @@ def init_command(
 ) -> None:
     """Write a configuration after a look at a topic or recording.
 
-    It has comments and passes `streamgauge check`. Nothing is written to the topic.
+    Metrics, predictions, labels and LLM calls are told apart by what is there. The file has
+    comments and passes `streamgauge check`. Nothing is written to the topic.
 
     Parameters
     ----------
@@ -49,16 +53,11 @@ def init_command(
     console = Console()
     if recording is not None:
         with console.progress("looking"):
-            proposal = _of_recording(recording, out, looks_like(recording))
+            proposal = _of_recording(recording, out)
     else:
         source = KafkaSource(brokers=brokers, topic=_topic(topic or ""))
         with console.progress("looking"):
             seen = look_at_topic(source, max_ahead_ns=TimeConfig().max_ahead_ns)
-        if seen.messages and not seen.samples:
-            raise UsageError(
-                f"none of {count_text(seen.messages, 'message')} of {source.topic} is a metric in "
-                f"a known format; as native JSON, the first: {seen.first_reject}"
-            )
         proposal = _of_topic(source, out, seen)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -66,7 +65,7 @@ def init_command(
     except OSError as error:
         raise UsageError(f"{out}: can't be written: {error.strerror}") from error
     console.facts(proposal.seen)
-    console.line(f"wrote {out}; next: streamgauge {_next(recording, out)}")
+    console.line(f"wrote {out}; next: streamgauge {_next(recording, proposal, out)}")
 
 
 def _topic(name: str) -> str:
@@ -76,13 +75,22 @@ def _topic(name: str) -> str:
         raise UsageError(f"--topic: {name!r} can't be a topic: {error}") from None
 
 
-def _next(recording: Path | None, out: Path) -> str:
-    if recording is None:
+def _next(recording: Path | None, proposal: Proposal | ModelsProposal, out: Path) -> str:
+    # A replay has no name for the model of rows that name none; a run has, in the source.
+    if recording is None or any(line.startswith("  model:") for line in proposal.source):
         return f"run {out}"
     return f"replay {recording} --config {out} --out out"
 
 
-def _of_topic(source: KafkaSource, out: Path, seen: TopicSummary) -> Proposal:
+def _of_topic(source: KafkaSource, out: Path, seen: TopicSummary) -> Proposal | ModelsProposal:
+    if seen.documents is not None:
+        return models_of_topic(source, out, seen, seen.documents)
+    if seen.messages and not seen.samples:
+        raise UsageError(
+            f"none of {count_text(seen.messages, 'message')} of {source.topic} is a metric in "
+            "a known format, and most are neither predictions, labels nor LLM calls; as native "
+            f"JSON of metrics, the first: {seen.first_reject}"
+        )
     behind_ns = max(seen.out_of_order_ns.values(), default=0)
     facts = {
         "topic": f"{source.topic} on {source.brokers}, {count_text(seen.partitions, 'partition')}",
@@ -119,7 +127,14 @@ def _of_topic(source: KafkaSource, out: Path, seen: TopicSummary) -> Proposal:
     )
 
 
-def _of_recording(recording: Path, out: Path, seen: RecordingSummary) -> Proposal:
+def _of_recording(recording: Path, out: Path) -> Proposal | ModelsProposal:
+    documents = look_at_documents(recording)
+    if documents is not None:
+        return models_of_recording(recording, out, documents)
+    return _of_metrics(recording, out, looks_like(recording))
+
+
+def _of_metrics(recording: Path, out: Path, seen: RecordingSummary) -> Proposal:
     shape = "wide" if seen.wide else "long"
     facts = {
         "recording": f"{recording}, {count_text(seen.partitions, 'file')}, "

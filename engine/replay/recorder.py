@@ -27,6 +27,7 @@ from engine.config.scalars import Start
 from engine.config.schema import Config
 from engine.errors import SourceError, UsageError
 from engine.events import Reason
+from engine.replay.call_lines import CallLineReader
 from engine.replay.document_lines import LineReader, advance_line
 from engine.replay.settling import Log, Settling
 from engine.series.columns import FLAG_DOCUMENT, Columns
@@ -94,7 +95,8 @@ def record(
     config : Config
     folder : Path
         For the recording; a file ``<topic>-<partition>.parquet`` for each partition of metrics,
-        ``<topic>-<partition>.jsonl`` with native messages for each of predictions or labels.
+        ``<topic>-<partition>.jsonl`` with native messages for each of predictions, labels or LLM
+        calls.
     start : Start or None
         Where to begin, instead of what the sources say.
     duration_ns : int or None
@@ -166,7 +168,7 @@ class _Recorder:
         self._config = config
         self._writer = writer
         self._lines = lines
-        self._readers: dict[str, LineReader] = {}
+        self._readers: dict[str, LineReader | CallLineReader] = {}
         self._on_progress = on_progress
         self._max_ahead_ns = config.time.max_ahead_ns
         self._series_max = limits.series
@@ -189,7 +191,9 @@ class _Recorder:
         log = Log(kafka.topic, partition, offset, writer)
         self._logs[kafka.topic, partition] = log
         self.rows.logs.append(log)
-        if is_document:
+        if source.kind == "llm":
+            self._readers[log.key] = CallLineReader(self._config, kafka, source.model)
+        elif is_document:
             self._readers[log.key] = LineReader(self._config, kafka)
         elif kafka.topic not in self._codecs:
             self._codecs[kafka.topic] = make_codec(kafka, self._limits)
@@ -243,7 +247,7 @@ class _Recorder:
         self._on_progress(len(columns))
 
     def _read_lines(self, log: Log, messages: list[Message]) -> None:
-        """Take messages of predictions and labels, without rows whose clock is wild."""
+        """Take messages of documents, without rows whose clock is wild."""
         reader = self._readers[log.key]
         lines: list[bytes] = []
         ts: list[int] = []
@@ -286,11 +290,17 @@ class _Recorder:
 
 
 def _sources(config: Config, start: Start | None) -> list[tuple[Source, KafkaSource]]:
-    """Give the Kafka sources that are recorded: LLM calls are not, nor is feedback."""
+    """Give the Kafka sources that are recorded: feedback is not."""
+    kinds = {"metrics", *DOCUMENT_KINDS}
+    services = {source.model for source in config.sources if source.kind == "llm"}
+    if len(services) > 1:
+        # Native calls do not say of which service they are.
+        _log.warning("LLM calls of several services: record each with a configuration of its own")
+        kinds.discard("llm")
     sources = [
         (source, source.kafka)
         for source in config.sources
-        if source.kafka is not None and source.kind in ("metrics", "predictions", "labels")
+        if source.kafka is not None and source.kind in kinds
     ]
     if not sources:
         raise UsageError(f"{config.file}: there is no Kafka source to record")

@@ -167,11 +167,14 @@ class DocumentLook:
         if not len(ts):
             return
         newest = np.maximum(np.maximum.accumulate(ts), self._newest.get(partition, _NEVER))
-        behind_ns = int((newest - ts).max())
-        known_ns = self._out_of_order_ns.get(partition, 0)
-        self._out_of_order_ns[partition] = max(known_ns, behind_ns)
+        self.add_behind(partition, int((newest - ts).max()))
         self._newest[partition] = int(newest[-1])
         self._firsts.append(int(ts.min()))
+
+    def add_behind(self, partition: int, behind_ns: int) -> None:
+        """Take how far a row of a partition lies behind what came before it."""
+        known_ns = self._out_of_order_ns.get(partition, 0)
+        self._out_of_order_ns[partition] = max(known_ns, behind_ns)
 
     def refuse(self, details: list[str]) -> None:
         """Count what can't be used; `details` say why, in order."""

@@ -1,21 +1,21 @@
 """What a topic of predictions, labels or LLM calls holds, at a look, for `streamgauge init`."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from engine.codecs.cloud_events import Record
 from engine.codecs.document_codec import DocumentCodec, decoded_documents
 from engine.codecs.prediction_cloudevents import CloudEventsCodec
+from engine.codecs.prediction_columns import PredictionTables
 from engine.codecs.prediction_documents import documents_of
-from engine.codecs.prediction_formats import PREDICTION_FORMATS, make_tables
+from engine.codecs.prediction_formats import PREDICTION_FORMATS, make_tables, prediction_limits
 from engine.codecs.prediction_rows import take_rows
-from engine.codecs.predictions import Column, Kind, PredictionBatch, PredictionTable
+from engine.codecs.predictions import Kind, PredictionBatch, PredictionTable
 from engine.codecs.recognise import (
     DOCUMENT_FORMATS_BY_SPECIFICITY,
     DocumentFormat,
@@ -24,6 +24,7 @@ from engine.codecs.recognise import (
 )
 from engine.codecs.samples import Limits, RejectedError
 from engine.config.prediction_fields import PredictionFields
+from engine.errors import UsageError
 from engine.sources.calls_look import OTEL_TAGS, SERVICE_NAME, CallsLook, tags_of_calls
 from engine.sources.document_summary import DocumentLook, DocumentSummary
 from engine.sources.flat_fields import flat_fields
@@ -74,11 +75,14 @@ class _Reader:
         The codec of calls.
     events : CloudEventsCodec or None
         The codec that lets halves of predictions wait.
+    halves : callable or None
+        Decodes each half by itself.
     """
 
     decode: Callable[[Sequence[Record]], PredictionBatch]
     calls: CallsLook | None = None
     events: CloudEventsCodec | None = None
+    halves: Callable[[Sequence[Record]], PredictionBatch] | None = None
 
     def rest(self) -> PredictionBatch:
         """Give what still waits."""
@@ -177,33 +181,35 @@ def _reader(form: DocumentFormat, told: _Settings, limits: Limits) -> _Reader:
     UsageError
         The schema line can't be used.
     """
-    tables = make_tables(limits)
     if form.kind == "llm":
-        calls = CallsLook(_SERVICE, tables, form, told.tags)
+        calls = CallsLook(_SERVICE, make_tables(limits), form, told.tags)
         return _Reader(lambda some: calls.decode([record.payload for record in some]), calls=calls)
-    parts: dict[str, Any] = {}
+    if form.format == "cloudevents":
+        own = prediction_limits(limits)
+        # Where none may wait, each half is given at once, by itself.
+        events, alone = (
+            CloudEventsCodec(PredictionTables(some), model=told.fields.model_name, ttl_ns=_WAIT_NS)
+            for some in (own, replace(own, waiting=0))
+        )
+        return _Reader(events.decode, events=events, halves=alone.decode)
+    wrap = partial(DocumentCodec, limits=limits)
+    codec = PREDICTION_FORMATS[form.format](told.fields, make_tables(limits), wrap, _WAIT_NS)
+    return _Reader(lambda some: _batch_of(codec, some))
 
-    def wrap(
-        decode: Callable[[Sequence[Any]], PredictionBatch],
-        memory: Mapping[str, Any],
-        *,
-        wants_headers: bool = False,
-    ) -> DocumentCodec:
-        parts.update(memory, decode=decode, wants_headers=wants_headers)
-        return DocumentCodec(decode, memory, limits=limits, wants_headers=wants_headers)
 
-    PREDICTION_FORMATS[form.format](told.fields, tables, wrap, _WAIT_NS)
-    decode = parts["decode"]
-    if parts["wants_headers"]:
-        return _Reader(decode, events=parts["waiting"])
-    return _Reader(lambda some: decode([record.payload for record in some]))
+def _batch_of(codec: DocumentCodec, records: Sequence[Record]) -> PredictionBatch:
+    decoded = codec.decode([record.payload for record in records])
+    return replace(decoded.documents, rejects=decoded.rejects)
 
 
 def _read(
     form: DocumentFormat, told: _Settings, limits: Limits, records: Sequence[Record]
 ) -> DocumentsRead:
     """Tell which messages a format can read."""
-    reader = _reader(form, told, limits)
+    try:
+        reader = _reader(form, told, limits)
+    except UsageError:  # what looks like a schema line is none
+        return DocumentsRead(set(), set(range(len(records))))
     batch = reader.decode(records)
     refused = {reject.message for reject in batch.rejects}
     batch.extend(reader.rest())
@@ -214,7 +220,8 @@ def _read(
         numbers = _predicting(table) if form.format == "flat" else table.message.tolist()
         used.update(numbers)
     if form.format == "flat":
-        # Any flat object would do, so it must say what was predicted or what was true.
+        # Any object with a time would do: it must be flat, and say what was predicted or true.
+        used -= refused
         refused = set(range(len(records))) - used
     if reader.calls is not None:
         refused |= reader.calls.unmarked if form.format == "json" else set()
@@ -223,16 +230,11 @@ def _read(
 
 
 def _predicting(table: PredictionTable) -> list[int]:
-    """Give the messages of a table that have a prediction, score or label."""
-    has = ~np.isnan(table.score) | _held(table.prediction)
-    if table.label is not None:
-        has |= _held(table.label)
-    return table.message[has].tolist()
-
-
-def _held(column: Column) -> NDArray[np.bool_]:
-    held = column.values >= 0 if column.kind is Kind.CATEGORICAL else ~np.isnan(column.values)
-    return np.asarray(held, np.bool_)
+    """Give the messages of a table that have a prediction."""
+    values = table.prediction.values
+    is_category = table.prediction.kind is Kind.CATEGORICAL
+    held: list[int] = table.message[values >= 0 if is_category else ~np.isnan(values)].tolist()
+    return held
 
 
 def _look_at(
@@ -252,6 +254,12 @@ def _look_at(
     wild = columns.ts > latest[decoded.message]
     look.add(take_rows(decoded.documents, columns.value[~wild].astype(np.int64)))
     look.add_times(partition, columns.ts[~wild])
+    if reader.halves is not None:
+        halves = decoded_documents(reader.halves(records))
+        newest = np.full(len(records), -1, np.int64)
+        np.maximum.at(newest, halves.message, halves.columns.ts)
+        waited = np.maximum.accumulate(newest)[decoded.message[~wild]] - columns.ts[~wild]
+        look.add_behind(partition, int(waited.max(initial=0)))
     look.refuse([reject.detail for reject in decoded.rejects])
     look.add(reader.rest())  # in no order that says anything of the topic's
     return int(wild.sum())

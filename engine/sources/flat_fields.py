@@ -15,7 +15,7 @@ _NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "timestamp": ("prediction_timestamp", "timestamp", "ts", "time", "event_time"),
         "model": ("model", "model_name"),
         "version": ("model_version", "version"),
-        "prediction": ("prediction", "predicted", "output"),
+        "prediction": ("prediction", "predicted"),
         "score": ("score", "probability"),
         "actual": ("actual", "label", "target", "ground_truth"),
         "actual_timestamp": ("actual_timestamp", "label_timestamp", "label_ts"),
