@@ -37,6 +37,7 @@ from engine.config.schema import Config
 from engine.replay.document_lines import Lines
 
 _REQUEST_MODEL, _RESPONSE_MODEL = CATEGORIES["request_model"], CATEGORIES["response_model"]
+_EVALUATOR = "gen_ai.evaluation.name"
 
 
 class CallLineReader:
@@ -152,6 +153,6 @@ def _reader(source: KafkaSource, settings: LlmSettings, tables: PredictionTables
 
 def _order(row: CallRow | EvaluationRow) -> tuple[int, bool, str]:
     """Order rows of a message as `engine.codecs.prediction_rows.log_order` does."""
-    version = row.attributes.get(_RESPONSE_MODEL)
     is_evaluation = isinstance(row, EvaluationRow)
-    return row.ts, is_evaluation, version if isinstance(version, str) and not is_evaluation else ""
+    name = row.attributes.get(_EVALUATOR if is_evaluation else _RESPONSE_MODEL)
+    return row.ts, is_evaluation, name if isinstance(name, str) else ""

@@ -288,3 +288,13 @@ def test_a_row_that_is_too_long_as_a_line_is_told(tmp_path, mock_cluster):
     settings = config(tmp_path, mock_cluster, ", compression: gzip", limits="message_size: 10KiB")
     summary = record(settings, tmp_path / "out", until_end=True)
     assert (summary.samples, summary.rejected) == (0, {"too_large": 1})
+
+
+def test_rows_of_one_time_are_in_the_order_of_a_run(tmp_path, mock_cluster):
+    models = ["m-2", "m-1", "m-3"]
+    calls = [native(n, 0, **{"gen_ai.response.model": model}) for n, model in enumerate(models)]
+    judged = {"ts": BASE_MS, "evaluation": "polite", "score": 1, "response_id": "r0"}
+    send(mock_cluster, [(json.dumps([judged, *calls]).encode(), None)])
+    record(config(tmp_path, mock_cluster), tmp_path / "out", until_end=True)
+    lines = [json.loads(line) for line in (tmp_path / "out" / "t-0.jsonl").read_text().splitlines()]
+    assert [line.get("gen_ai.response.model") for line in lines] == ["m-1", "m-2", "m-3", None]
