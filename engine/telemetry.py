@@ -31,6 +31,10 @@ class Telemetry:
         self.dead_letters_suppressed = self._counter(
             "dead_letters_suppressed", "Dead letters above the rate limit: counted, not written."
         )
+        self.models = self._gauge("models", "Models watched.")
+        self.open_predictions = self._gauge(
+            "open_predictions", "Predictions and labels that wait for each other.", "place"
+        )
         self.refused_values = Counter(
             "streamgauge_refused_values",
             "Values of features that could not be used; null in their rows.",

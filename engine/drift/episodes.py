@@ -5,7 +5,7 @@ the data, quality. It opens with the first significant finding, and closes after
 were evaluated and had none. Windows without enough data have no findings, and count for nothing.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -127,12 +127,12 @@ class Episodes:
                 records += self._judge(group, tick_ns, of_group)
         return records
 
-    def end(self, tick_ns: int, why: str) -> list[Drift]:
-        """Close all open episodes for another reason."""
+    def end(self, tick_ns: int, why: str, groups: Collection[Group] = GROUPS) -> list[Drift]:
+        """Close open episodes of some groups for another reason."""
         return [
             self._close(group, self._open[group], tick_ns, why)
             for group in GROUPS
-            if group in self._open
+            if group in groups and group in self._open
         ]
 
     def snapshot(self) -> EpisodesState:

@@ -35,18 +35,16 @@ class ErrorWindows:
     slide_ns : int
         Length of a window; one with too few errors goes on for another such length.
     rows_min : int
-    budget : Budget
     effect_min : float
         The least rise of a share of errors that counts.
     """
 
     def __init__(
-        self, feature: str, slide_ns: int, rows_min: int, budget: Budget, effect_min: float
+        self, feature: str, slide_ns: int, rows_min: int, effect_min: float
     ) -> None:
         self._feature = feature
         self._slide_ns = slide_ns
         self._rows_min = rows_min
-        self._budget = budget
         self._effect_min = effect_min
         self._baseline = np.zeros(3)
         self._window = np.zeros(3)
@@ -70,8 +68,16 @@ class ErrorWindows:
         """When the open window ends; None without one."""
         return self._end_ns
 
-    def advance_to(self, tick_ns: int) -> list[Finding]:
-        """Give what the window says that is over, if one is and has enough errors."""
+    def advance_to(self, tick_ns: int, budget: Budget, tests: int = 1) -> list[Finding]:
+        """Give what the window says that is over, if one is and has enough errors.
+
+        Parameters
+        ----------
+        tick_ns : int
+        budget : Budget
+        tests : int
+            What it is divided among, this being one.
+        """
         begin_ns, end_ns = self._begin_ns, self._end_ns
         if begin_ns is None or end_ns is None or tick_ns < end_ns:
             return []
@@ -81,7 +87,7 @@ class ErrorWindows:
             return []  # the next errors go on with it
         self._window, self._begin_ns = np.zeros(3), None
         chance, rise = self._compared(window)
-        alpha = self._budget.alpha(1, end_ns - begin_ns)
+        alpha = budget.alpha(tests, end_ns - begin_ns)
         return [
             Finding(
                 kind="quality",

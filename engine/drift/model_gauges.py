@@ -138,6 +138,18 @@ class ModelGauges:
         """Take away what the last window of a version has said."""
         self._put_set(_WINDOW + version, {})
 
+    def forget_version(self, version: str) -> None:
+        """Take away all that is told of a version itself; its counts begin anew if it comes back."""
+        self.forget_window(version)
+        for name in (REFERENCE_ROWS, RATE, LAST_PREDICTION):
+            self._put((name, self._labels(version=version)), math.nan)
+        for name in (PREDICTIONS_TOTAL, DUPLICATES_TOTAL):
+            self._totals.pop((name, version), None)
+            self._put((name, self._labels(version=version)), math.nan)
+        for group in self._groups.pop(version, ()):
+            self._put((EPISODE_OPEN, self._labels(version=version, group=group)), math.nan)
+        self._heard.pop(version, None)
+
     def forget_quality(self, evaluator: str) -> None:
         """Take away what is known of quality by an evaluator."""
         self._put_set(_QUALITY + evaluator, {})

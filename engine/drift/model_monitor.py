@@ -104,6 +104,10 @@ class ModelMonitor:
         self._quality: dict[str, ModelQuality] = {}
         self._kind: QualityKind | None = None
         self._evaluators = (config.llm.evaluators if config.llm is not None else ()) or ("",)
+        has_estimates = reference is not None and reference.estimator is not None
+        self._quality_tests = len(self._evaluators) + has_estimates
+        # Versions among which the budget has been divided since the last tick.
+        self._sharing = 1
         self._early = EarlyLabels(config.model, config.label_delay_ns, config.open_predictions)
         self._quiet_ns = max(HOUR_NS, 2 * (config.window.ns or HOUR_NS))
         self._gauges = ModelGauges(config.model, self._quiet_ns)
@@ -123,6 +127,12 @@ class ModelMonitor:
     def rows_waiting(self) -> int:
         """Rows after the last tick."""
         return len(self._waiting)
+
+    @property
+    def open_predictions(self) -> tuple[int, int]:
+        """Predictions and labels that wait for each other: in memory, and on disk."""
+        joins = [quality.monitor.join for quality in self._quality.values()]
+        return sum(j.rows_in_memory for j in joins), sum(len(j.spill) for j in joins)
 
     def add(self, tables: Sequence[PredictionTable], labels: Sequence[LabelTable]) -> None:
         """Let predictions and labels wait for their tick."""
@@ -148,6 +158,7 @@ class ModelMonitor:
         plain: dict[str, Any] = {
             "tick_ns": self._tick_ns,
             "first_taken_ns": self._first_taken_ns,
+            "sharing": self._sharing,
             "kind": self._kind,
             "vocabulary": self._vocabulary.state(),
             "segments": self._segments.state(),
@@ -172,6 +183,7 @@ class ModelMonitor:
     def restore(self, arrays: Mapping[str, NDArray[Any]], plain: Mapping[str, Any]) -> None:
         """Take over what `state` gave, before anything was added."""
         self._tick_ns, self._first_taken_ns = plain["tick_ns"], plain["first_taken_ns"]
+        self._sharing = plain["sharing"]
         self._vocabulary.restore(plain["vocabulary"])
         if self._reference is not None:
             self._reference.check_words(self._vocabulary)
@@ -211,9 +223,9 @@ class ModelMonitor:
         times += [monitor.next_event_ns() for monitor in self._versions.values()]
         times += [quality.next_event_ns() for quality in self._quality.values()]
         times += [
-            monitor.last_ns + self._quiet_ns + 1
+            silent_ns + self._quiet_ns + 1
             for monitor in self._versions.values()
-            if monitor.open_episodes and monitor.last_ns is not None
+            if (silent_ns := monitor.silent_from_ns()) is not None
         ]
         first = min((time for time in times if time is not None), default=None)
         if first is None:
@@ -232,10 +244,10 @@ class ModelMonitor:
             output.records += monitor.advance_to(tick_ns, hear, more.get(version, ()))
             output.evidence += monitor.evidence
             monitor.evidence = []
-            if self._is_silent(monitor, tick_ns):
-                output.records += monitor.fall_silent(tick_ns)
+            output.records += monitor.fall_silent(tick_ns - self._quiet_ns, tick_ns)
             self._gauges.put_version(version, monitor.windows.reference_rows, monitor.open_episodes)
-        self._retire(tick_ns)
+        output.records += self._retire(tick_ns)
+        self._share_budget(tick_ns)
         since_ns = tick_ns - (self._tick_ns or tick_ns - self.config.interval_ns)
         self._gauges.put_rates(tick_ns, since_ns / SECOND_NS)
         if self._counters is not None and has_rows:
@@ -246,17 +258,26 @@ class ModelMonitor:
             output.columns.append(columns)
             output.series += new
 
-    def _is_silent(self, monitor: VersionMonitor, tick_ns: int) -> bool:
-        return monitor.last_ns is not None and tick_ns - monitor.last_ns > self._quiet_ns
+    def _is_silent(self, last_ns: int | None, tick_ns: int) -> bool:
+        return last_ns is not None and tick_ns - last_ns > self._quiet_ns
 
-    def _retire(self, tick_ns: int) -> None:
+    def _retire(self, tick_ns: int) -> list[Drift]:
         """Forget silent versions where room gets scarce: those that come back begin anew."""
+        said: list[Drift] = []
         if 2 * len(self._versions) > self._versions_max:
-            self._versions = {
-                version: monitor
-                for version, monitor in self._versions.items()
-                if not self._is_silent(monitor, tick_ns)
-            }
+            for version, monitor in list(self._versions.items()):
+                if self._is_silent(monitor.last_ns, tick_ns):
+                    said += monitor.fall_silent(tick_ns + 1, tick_ns)
+                    self._gauges.forget_version(version)
+                    del self._versions[version]
+        return said
+
+    def _share_budget(self, tick_ns: int) -> None:
+        """Divide the budget, which is the model's, among the versions that are heard lately."""
+        heard = [monitor.heard_ns for monitor in self._versions.values()]
+        self._sharing = max(1, sum(not self._is_silent(last_ns, tick_ns) for last_ns in heard))
+        for monitor in self._versions.values():
+            monitor.share(self._sharing)
 
     def _take_through(self, until_ns: int, output: ModelOutput) -> None:
         """Take what waits up to a time that is not after the next tick."""
@@ -328,7 +349,8 @@ class ModelMonitor:
         quality, reference = self._quality.get(""), self._reference
         if quality is None or reference is None or tick_ns % self.config.quality.slide_ns:
             return {}
-        budget = Budgets.of(self.config.false_alarms_per_week).quality
+        whole = Budgets.of(self.config.false_alarms_per_week).quality
+        budget = whole.part(1 / self._quality_tests)
         return concept_gap(quality, reference.labelled_rows, tick_ns, budget)
 
     def _hearing(self, version: str) -> Callable[[ClosedWindow], None]:
@@ -336,7 +358,10 @@ class ModelMonitor:
 
     def _made(self, version: str) -> VersionMonitor:
         comparison = Comparison(self.config, self._vocabulary.names)
-        return VersionMonitor(self.config, version, comparison, self._segments, self._importance)
+        own = self.config, version, comparison, self._segments, self._importance
+        monitor = VersionMonitor(*own, self._quality_tests)
+        monitor.share(self._sharing)
+        return monitor
 
     def _begin_reference(self, monitor: VersionMonitor) -> None:
         if self._reference is not None:

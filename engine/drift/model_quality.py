@@ -40,6 +40,9 @@ QualityKind = Literal["binary", "classes", "regression", "ranking"]
 CHECKPOINTS_NAMED = 5
 """Newest checkpoints whose files on disk are kept: more than a resume may go back to."""
 
+ERROR_MAX = 1e100
+"""Larger errors say nothing but that a value is absurd; sums of squares would overflow."""
+
 LAG_QUANTILES = (0.5, 0.9, 0.99)
 
 
@@ -234,7 +237,7 @@ class ModelQuality:
         else:
             error = (changes.label != changes.prediction).astype(np.float64)
             error[np.isnan(changes.label) | np.isnan(changes.prediction)] = np.nan
-        rows = np.flatnonzero(holds & np.isfinite(error))
+        rows = np.flatnonzero(holds & (np.abs(error) <= ERROR_MAX))
         rows = rows[np.lexsort((changes.key[rows], changes.ts[rows]))]
         places = self._segments.places
         versions = np.array([places[number][0] for number in changes.segment[rows].tolist()])

@@ -32,8 +32,11 @@ _EVENTS_MAX = 1e9
 class _Watched:
     """One detector, and the times of the last values that it saw."""
 
-    def __init__(self, entry: SequentialConfig, detector: SequentialDetector) -> None:
+    def __init__(
+        self, entry: SequentialConfig, kind: QualityKind | None, detector: SequentialDetector
+    ) -> None:
         self.entry = entry
+        self.kind: QualityKind | None = kind
         self.detector = detector
         self.takes_rates = isinstance(detector, RateDetector)
         self.seen = 0
@@ -120,12 +123,20 @@ class VersionSequences:
             if entry.on != name or not finite.any():
                 continue
             if number not in self._watched:
-                self._watched[number] = _Watched(entry, self._made(entry, kind))
+                self._watched[number] = _Watched(entry, kind, self._made(entry, kind))
             item = self._watched[number]
             takes = finite & np.isin(values, (0, 1)) if item.takes_rates else finite
             alarms = item.watch(ts[takes], values[takes])
             found += [_finding(entry, *alarm) for alarm in alarms]
         return found
+
+    def spend(self, budget: Budget) -> None:
+        """Go on within another budget; what detectors have learned stays."""
+        self._budget = budget
+        for item in self._watched.values():
+            if item.entry.use in _BUDGETED:
+                known, item.detector = item.detector, self._made(item.entry, item.kind)
+                item.detector.restore(known.snapshot())
 
     def wants(self, name: str) -> bool:
         """Whether any detector watches this."""
@@ -158,7 +169,7 @@ class VersionSequences:
             entries = self._config.sequential[number : number + 1]
             for entry in entries:
                 if _identity(entry) == identity:
-                    item = _Watched(entry, self._made(entry, kind))
+                    item = _Watched(entry, kind, self._made(entry, kind))
                     own = part(arrays, str(number))
                     times = own.pop("times")
                     try:

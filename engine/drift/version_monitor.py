@@ -28,7 +28,7 @@ from engine.drift.together import SAMPLE_ROWS
 from engine.drift.version_rows import VersionRows, as_floats
 from engine.drift.version_windows import Anew, ClosedWindow, VersionWindows
 from engine.drift.window_comparison import Comparison
-from engine.events import Drift, DriftEvent
+from engine.events import Drift, DriftEvent, Group
 
 WINDOWS, SEQUENTIAL, QUALITY = 0.5, 0.25, 0.25
 """Parts of the model's budget of false alarms."""
@@ -66,11 +66,10 @@ class Budgets:
     quality: Budget
 
     @classmethod
-    def of(cls, false_alarms_per_week: float) -> "Budgets":
-        """Divide a budget."""
-        return cls(
-            *(Budget(false_alarms_per_week, share) for share in (WINDOWS, SEQUENTIAL, QUALITY))
-        )
+    def of(cls, false_alarms_per_week: float, sharing: int = 1) -> "Budgets":
+        """Divide a budget; give the part of each of `sharing` versions."""
+        shares = (share / sharing for share in (WINDOWS, SEQUENTIAL, QUALITY))
+        return cls(*(Budget(false_alarms_per_week, share) for share in shares))
 
 
 class VersionMonitor:
@@ -84,6 +83,8 @@ class VersionMonitor:
     segments : Segments
     importance : Importance
         Of the model's features, the same for all versions.
+    quality_tests : int
+        What shares the budget for quality: error windows of each evaluator, the concept gap.
     """
 
     def __init__(
@@ -93,9 +94,12 @@ class VersionMonitor:
         comparison: Comparison,
         segments: Segments,
         importance: Importance,
+        quality_tests: int = 1,
     ) -> None:
         self._config = config
         self.version = version
+        self._sharing = 1
+        self._quality_tests = quality_tests
         self._budgets = Budgets.of(config.false_alarms_per_week)
         self._importance = importance
         self.windows = VersionWindows(config, version, comparison, segments)
@@ -109,6 +113,8 @@ class VersionMonitor:
             importance.of,
         )
         self.last_ns: int | None = None
+        # The last tick at which labels told something.
+        self._labels_ns: int | None = None
         # Alarms of detectors that take value by value, since the last tick.
         self._found: list[Finding] = []
         # Of the first window that was over since the last tick: what importance is learned from.
@@ -120,6 +126,19 @@ class VersionMonitor:
     def open_episodes(self) -> Collection[str]:
         """Groups that have an open episode."""
         return self._episodes.open.keys()
+
+    @property
+    def heard_ns(self) -> int | None:
+        """When predictions came last, or what labels tell of them."""
+        times = (self.last_ns, self._labels_ns)
+        return max((time for time in times if time is not None), default=None)
+
+    def share(self, sharing: int) -> None:
+        """Have a part of the model's budget, as each of so many versions has."""
+        if sharing != self._sharing:
+            self._sharing = sharing
+            self._budgets = Budgets.of(self._config.false_alarms_per_week, sharing)
+            self._sequences.spend(self._budgets.sequential)
 
     def take(
         self,
@@ -139,6 +158,7 @@ class VersionMonitor:
 
     def take_errors(self, evaluator: str, errors: Errors, kind: QualityKind, tick_ns: int) -> None:
         """Take errors that became known at a tick; of an evaluator, what it gave less of."""
+        self._labels_ns = tick_ns
         values = -errors.values if evaluator else errors.values
         if not evaluator:
             self._found += self._sequences.watch(ERROR, errors.ts, values, kind)
@@ -150,15 +170,24 @@ class VersionMonitor:
         """Move on to a tick; `more` are findings of others about this version."""
         said = self._follow(self.windows.advance_to(tick_ns), closed)
         self._learn_importance()
-        found = [*self._found, *more]
-        self._found = []
+        of_labels = list(more)
+        budget = self._budgets.quality
         for errors in self._errors.values():
-            found += errors.advance_to(tick_ns)
+            of_labels += errors.advance_to(tick_ns, budget, self._quality_tests)
+        if of_labels:
+            self._labels_ns = tick_ns
+        found = [*self._found, *of_labels]
+        self._found = []
         return said + (self._episodes.update(tick_ns, found) if found else [])
 
-    def fall_silent(self, tick_ns: int) -> list[Drift]:
-        """Close what is open: no window will say more of it."""
-        return self._episodes.end(tick_ns, "since the version has fallen silent")
+    def fall_silent(self, before_ns: int, tick_ns: int) -> list[Drift]:
+        """Close what no window will say more of: nothing has come for it since some time."""
+        groups = [group for group in self._episodes.open if self._heard_of(group) < before_ns]
+        return self._episodes.end(tick_ns, "since the version has fallen silent", groups)
+
+    def silent_from_ns(self) -> int | None:
+        """When something came last for an open episode, of that for which it is longest ago."""
+        return min(map(self._heard_of, self._episodes.open), default=None)
 
     def next_event_ns(self) -> int | None:
         """When a window is over; None if none is open."""
@@ -177,6 +206,7 @@ class VersionMonitor:
             "episodes": msgspec.to_builtins(self._episodes.snapshot()),
             "found": msgspec.to_builtins(self._found),
             "last_ns": self.last_ns,
+            "labels_ns": self._labels_ns,
             "has_sample": self._sample is not None,
         }
 
@@ -193,7 +223,7 @@ class VersionMonitor:
             self._error_windows(name).restore(state)
         self._episodes.restore(msgspec.convert(plain["episodes"], EpisodesState))
         self._found = msgspec.convert(plain["found"], list[Finding])
-        self.last_ns = plain["last_ns"]
+        self.last_ns, self._labels_ns = plain["last_ns"], plain["labels_ns"]
         if plain["has_sample"]:
             self._sample = RowSample(SAMPLE_ROWS)
             self._sample.restore(part(arrays, "sample"))
@@ -205,10 +235,14 @@ class VersionMonitor:
                 evaluator or ERROR,
                 self._config.quality.slide_ns,
                 self._config.rows_min,
-                self._budgets.quality,
                 self._config.effect_min,
             )
         return self._errors[evaluator]
+
+    def _heard_of(self, group: Group) -> int:
+        """When something came last that episodes of a group follow from."""
+        # Labels may tell of predictions long after there are no more of these.
+        return (self.heard_ns if group == "quality" else self.last_ns) or 0
 
     def _follow(
         self, windows: Iterable[ClosedWindow], closed: Callable[[ClosedWindow], None]

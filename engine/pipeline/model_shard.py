@@ -105,6 +105,17 @@ class ModelShard:
         """Rows that wait for their tick."""
         return sum(monitor.rows_waiting for monitor in self._models.values())
 
+    @property
+    def open_predictions(self) -> tuple[int, int]:
+        """Predictions and labels that wait for each other: in memory, and on disk."""
+        found = [monitor.open_predictions for monitor in self._models.values()]
+        return sum(memory for memory, _ in found), sum(disk for _, disk in found)
+
+    @property
+    def models(self) -> int:
+        """Models that are watched."""
+        return len(self._models)
+
     def handle(self, pieces: list[ModelPiece]) -> ModelShardOutput:
         """Take pieces of batches in, and handle the ticks that the watermark has passed."""
         output = ModelShardOutput()

@@ -49,6 +49,8 @@ class Observer:
     _series: dict[int, int] = field(default_factory=dict)
     _shards: dict[int, SeriesShard] = field(default_factory=dict)
     _buffered: dict[int, int] = field(default_factory=dict)
+    # Of each shard: models, and what waits for labels in memory and on disk.
+    _model_shards: dict[int, tuple[int, int, int]] = field(default_factory=dict)
     _models_buffered: dict[int, int] = field(default_factory=dict)
     _lost: dict[int, int] = field(default_factory=dict)
     _failures: dict[str, int] = field(default_factory=dict)
@@ -151,6 +153,7 @@ class Observer:
     def models(self, shard: ModelShard, output: ModelShardOutput) -> None:
         """Hear from a model shard."""
         self._models_buffered[shard.number] = shard.rows_waiting
+        self._model_shards[shard.number] = shard.models, *shard.open_predictions
         for letter in output.letters:
             self.telemetry.dead_letters.labels(letter.reason.value).inc()
 
@@ -185,6 +188,10 @@ class Observer:
             telemetry.watermark.set(self.watermark / _SECOND_NS)
             telemetry.watermark_delay.set((now_ns() - self.watermark) / _SECOND_NS)
         telemetry.series.set(self.series)
+        models, memory, disk = map(sum, zip((0, 0, 0), *self._model_shards.values(), strict=True))
+        telemetry.models.set(models)
+        telemetry.open_predictions.labels("memory").set(memory)
+        telemetry.open_predictions.labels("disk").set(disk)
         for detector, count in self.warming_up().items():
             telemetry.series_warming_up.labels(detector).set(count)
         for state, count in self.alerts_by_state().items():

@@ -17,10 +17,12 @@ from engine.config.load import parse_config
 from engine.events import Reason
 from engine.pipeline.build import make_plan
 from engine.pipeline.model_shard import ModelShard, split_documents
+from engine.pipeline.observe import Observer
 from engine.pipeline.plan import MODEL_SHARDS
 from engine.series.blocks import decode_block, encode_block
 from engine.series.columns import Columns
 from engine.series.pieces import Batch, Progress
+from engine.telemetry import Telemetry
 
 START_NS = 1_760_000_400 * 10**9
 MODELS = ("credit", "churn", "fraud")
@@ -190,3 +192,21 @@ def test_shards_without_rows_tell_how_far_they_are(tmp_path):
     assert output.batch.progress.claim == START_NS
     assert output.batch.progress.partition == made.partition_of_models(2)
     assert not len(output.batch.columns)
+
+
+def test_what_is_watched_and_waits_is_measured(tmp_path):
+    observer = Observer(Telemetry("0"))
+    shard = ModelShard(0, plan(tmp_path), tmp_path / "spill")
+    batch = batch_of(PredictionTables(), rows_of(), 0, START_NS + 20 * MINUTE_NS)
+    observer.documents(batch.documents)
+    (piece,) = split_documents(batch, 1)
+    idle = Progress(1, START_NS + 20 * MINUTE_NS, START_NS)
+    observer.models(
+        shard, shard.handle([piece, replace(piece, progress=idle, tables=[], labels=[])])
+    )
+    observer.publish()
+    registry = observer.telemetry.registry
+    assert observer.predictions == 900
+    assert registry.get_sample_value("streamgauge_models") == len(MODELS)
+    waiting = registry.get_sample_value("streamgauge_open_predictions", {"place": "memory"})
+    assert 100 < waiting < 900
