@@ -17,7 +17,7 @@ HOUR = 3600 * 10**9
 
 
 def windows(feature="error"):
-    return ErrorWindows(feature, HOUR, 50, Budget(1.0), 0.05)
+    return ErrorWindows(feature, HOUR, 50, 0.05)
 
 
 def begun(values, kind="binary", feature="error"):
