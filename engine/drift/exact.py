@@ -135,6 +135,7 @@ class ExactReference:
             gauges = _gauges(window, grid, own, other)
             if drift.score is not None:
                 gauges["evidently_drifted"] = float(drift.drifted)
+                gauges["evidently_score"] = drift.score
             found.append(
                 FeatureDrift(
                     *(grid.name, grid.kind, other.rows, own.rows, tuple(statistics), gauges),

@@ -25,6 +25,9 @@ VALUES_MAX = 50_000
 CATEGORIES_MAX = 20
 """Categories of a feature with a weight of their own, those met first."""
 
+VALUE_MAX = 1e100
+"""Larger values are left out: their squares would overflow, and nothing be learned any more."""
+
 FLOOR = 0.1
 """What does not seem to matter to the model may still matter to those who look at it."""
 
@@ -196,7 +199,7 @@ class Importance:
         values = column.values[rows].astype(np.float64)
         if column.kind is Kind.BOOLEAN:
             values[values < 0] = np.nan
-        values[np.isinf(values)] = np.nan
+        values[np.abs(values) > VALUE_MAX] = np.nan
         for row, value in zip(inputs, self._scaled(name, values).tolist(), strict=True):
             if not math.isnan(value):
                 row[name, -1] = value
@@ -256,7 +259,7 @@ def _chosen(
     target: NDArray[np.float64], key: NDArray[np.uint64] | None, rows_max: int
 ) -> NDArray[np.int64]:
     """Rows with an answer: those with the least hashes, in their order, or evenly without."""
-    rows = np.flatnonzero(np.isfinite(target))
+    rows = np.flatnonzero(np.abs(target) <= VALUE_MAX)
     if key is not None and key[rows].any():
         rows = rows[key[rows] != 0]
         return rows[np.argsort(key[rows], kind="stable")[:rows_max]]

@@ -39,9 +39,7 @@ class ErrorWindows:
         The least rise of a share of errors that counts.
     """
 
-    def __init__(
-        self, feature: str, slide_ns: int, rows_min: int, effect_min: float
-    ) -> None:
+    def __init__(self, feature: str, slide_ns: int, rows_min: int, effect_min: float) -> None:
         self._feature = feature
         self._slide_ns = slide_ns
         self._rows_min = rows_min
@@ -133,7 +131,7 @@ class ErrorWindows:
         return f"{way} from {means[0]:.3g} to {means[1]:.3g}"
 
     def _compared(self, window: NDArray[np.float64]) -> tuple[float, float]:
-        """Give the one-sided p-value of larger errors, and by how much they are larger.
+        """Give the p-value of larger errors, and by how much they are larger.
 
         A share's rise is as it is, a mean's in standard deviations of the first errors.
         """
@@ -144,7 +142,8 @@ class ErrorWindows:
                 *(int(window[_SUM]), int(window[_COUNT])),
                 *(int(self._baseline[_SUM]), int(self._baseline[_COUNT])),
             )
-            return (both / 2 if rise > 0 else 1.0), rise
+            # Half of it would be too small: nearly all of it is the chance of more errors.
+            return (both if rise > 0 else 1.0), rise
         spreads = [
             max(0.0, part[_SQUARES] / part[_COUNT] - (part[_SUM] / part[_COUNT]) ** 2)
             for part in (self._baseline, window)

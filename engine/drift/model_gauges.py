@@ -139,7 +139,7 @@ class ModelGauges:
         self._put_set(_WINDOW + version, {})
 
     def forget_version(self, version: str) -> None:
-        """Take away all that is told of a version itself; its counts begin anew if it comes back."""
+        """Take away all that is told of a version itself; if it comes back, counts begin anew."""
         self.forget_window(version)
         for name in (REFERENCE_ROWS, RATE, LAST_PREDICTION):
             self._put((name, self._labels(version=version)), math.nan)

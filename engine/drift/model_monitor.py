@@ -97,7 +97,7 @@ class ModelMonitor:
         self._reference = reference
         self._versions_max = versions_max
         self._vocabulary = Vocabulary(CATEGORIES_MAX)
-        self._waiting = WaitingTables(self._vocabulary)
+        self._waiting = WaitingTables(self._vocabulary, config.label_delay_ns)
         self._segments = Segments(config.segments, config.segments_max)
         self._importance = Importance(config.importance or None)
         self._versions: dict[str, VersionMonitor] = {}
@@ -163,6 +163,7 @@ class ModelMonitor:
             "vocabulary": self._vocabulary.state(),
             "segments": self._segments.state(),
             "segmented_by": list(self.config.segments),
+            "segments_used": self._segments.used(),
             "gauges": self._gauges.state(),
             "importance": msgspec.to_builtins(self._importance.snapshot()),
             "early": self._early.state(arrays, "early"),
@@ -187,7 +188,7 @@ class ModelMonitor:
         self._vocabulary.restore(plain["vocabulary"])
         if self._reference is not None:
             self._reference.check_words(self._vocabulary)
-        self._segments.restore(plain["segments"], plain["segmented_by"])
+        self._segments.restore(plain["segments"], plain["segmented_by"], plain["segments_used"])
         self._gauges.restore(plain["gauges"])
         self._importance.restore(msgspec.convert(plain["importance"], ImportanceState))
         self.add(*tables_of(plain["waiting"], arrays, "waiting"))

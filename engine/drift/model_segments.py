@@ -1,6 +1,6 @@
 """Segments of a model's predictions: combinations of the values of some tags, by version."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,12 +75,23 @@ class Segments:
         """Give all of it as plain values."""
         return list(self._places)
 
-    def restore(self, state: list[tuple[str, str]], tags: Sequence[str] | None = None) -> None:
-        """Take over what `state` gave, of some tags; numbers stay the same also with other ones."""
+    def used(self) -> dict[str, int]:
+        """Segments by version that count against the most there may be, as plain values."""
+        return dict(self._counts)
+
+    def restore(
+        self,
+        state: list[tuple[str, str]],
+        tags: Sequence[str] | None = None,
+        used: Mapping[str, int] | None = None,
+    ) -> None:
+        """Take over what `state` and `used` gave, of some tags; with other ones numbers stay."""
         for version, segment in state:
             self._add((version, segment))
         if tags is not None and tuple(tags) != self._tags:
             self._counts.clear()  # there is room for the segments that these tags make
+        elif used is not None:
+            self._counts = dict(used)
 
     def _name(self, columns: list[tuple[str, Column]], row: int) -> str:
         values: dict[str, str] = {}

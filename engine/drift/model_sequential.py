@@ -26,7 +26,7 @@ TIMES_KEPT = 1 << 14
 
 _WEEK_NS = 7 * DAY_NS
 _BUDGETED = ("rate", "level", "spread")
-_EVENTS_MAX = 1e9
+_EVENTS_MAX = 1e15
 
 
 class _Watched:
@@ -62,7 +62,8 @@ class VersionSequences:
     """The sequential detectors of one version.
 
     They begin when it is known how many events a week has, since what the budget asks for is an
-    expected number of events between false alarms.
+    expected number of events between false alarms. That number follows where a version speaks more
+    or less, as one does that is let out little by little.
 
     Parameters
     ----------
@@ -77,6 +78,8 @@ class VersionSequences:
         self._watched: dict[int, _Watched] = {}
         self._first_ns: int | None = None
         self._rows = 0
+        # Begin of the week that goes on, and the rows before it.
+        self._week: tuple[int, int] | None = None
         self.events_per_week: float | None = None
 
     def count(self, ts: NDArray[np.int64]) -> int:
@@ -84,12 +87,12 @@ class VersionSequences:
 
         Those up to which the rate of events is told are not.
         """
+        needed = RATE_ROWS - self._rows
+        self._rows += len(ts)
         if self.events_per_week is not None or not len(ts):
             return 0
         if self._first_ns is None:
             self._first_ns = int(ts[0])
-        needed = RATE_ROWS - self._rows
-        self._rows += len(ts)
         if needed > len(ts):
             return len(ts)
         span_ns = max(1, int(ts[needed - 1]) - self._first_ns)
@@ -130,6 +133,23 @@ class VersionSequences:
             found += [_finding(entry, *alarm) for alarm in alarms]
         return found
 
+    def advance_to(self, tick_ns: int) -> None:
+        """Move on to a tick: take the rate of the week that is over, or a larger one at once."""
+        if self.events_per_week is None:
+            return
+        begin_ns, before = self._week = self._week or (tick_ns, self._rows)
+        rows, passed_ns = self._rows - before, tick_ns - begin_ns
+        if passed_ns >= _WEEK_NS:
+            self._week = None
+            if rows < RATE_ROWS:
+                return
+            self.events_per_week = rows * _WEEK_NS / passed_ns
+        elif rows > self.events_per_week:
+            self.events_per_week = 2.0 * rows
+        else:
+            return
+        self.spend(self._budget)
+
     def spend(self, budget: Budget) -> None:
         """Go on within another budget; what detectors have learned stays."""
         self._budget = budget
@@ -150,6 +170,7 @@ class VersionSequences:
         return {
             "first_ns": self._first_ns,
             "rows": self._rows,
+            "week": self._week,
             "events_per_week": self.events_per_week,
             "watched": [
                 (number, item.seen, _identity(item.entry)) for number, item in self._watched.items()
@@ -164,6 +185,7 @@ class VersionSequences:
     ) -> None:
         """Take over what `state` gave, with the prefix taken off; other detectors begin anew."""
         self._first_ns, self._rows = plain["first_ns"], plain["rows"]
+        self._week = plain["week"] and tuple(plain["week"])
         self.events_per_week = plain["events_per_week"]
         for number, seen, identity in plain["watched"]:
             entries = self._config.sequential[number : number + 1]

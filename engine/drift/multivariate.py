@@ -193,8 +193,16 @@ class Multivariate:
             if taken.values.shape[1] == embedding.width:
                 embedding.add(pane.totals[f"embedding/{name}"], taken.values)
 
-    def compare(self, pane: MultivariateTotals) -> tuple[FeatureDrift, ...]:
+    def compare(
+        self, pane: MultivariateTotals, reference: MultivariateTotals | None = None
+    ) -> tuple[FeatureDrift, ...]:
         """Compare a window with the reference.
+
+        Parameters
+        ----------
+        pane : MultivariateTotals
+        reference : MultivariateTotals, optional
+            Other rows than those that it was fitted to, where a reference moves on.
 
         Returns
         -------
@@ -203,26 +211,30 @@ class Multivariate:
             statistics if there are too few rows on either side.
         """
         found = []
+        reference = reference or self.reference
         if self.methods and self.inputs.width:
-            statistics = self._together(pane) if pane.rows >= ROWS_MIN else ()
-            found.append(FeatureDrift(ALL_FEATURES, None, pane.rows, self.rows, statistics, {}))
+            enough = min(pane.rows, reference.rows) >= ROWS_MIN
+            statistics = self._together(reference, pane) if enough else ()
+            rows = pane.rows, reference.rows
+            found.append(FeatureDrift(ALL_FEATURES, None, *rows, statistics, {}))
         for name, embedding in self.embeddings.items():
-            sides = [side.totals[f"embedding/{name}"] for side in (self.reference, pane)]
+            sides = [side.totals[f"embedding/{name}"] for side in (reference, pane)]
             before, after = (int(totals[0]) for totals in sides)
             enough = min(before, after) >= ROWS_MIN
             compared = embedding.compare(sides[0], sides[1]) if enough else ()
             found.append(FeatureDrift(name, Kind.EMBEDDING, after, before, compared, {}))
         return tuple(found)
 
-    def _together(self, pane: MultivariateTotals) -> tuple[Statistic, ...]:
+    def _together(
+        self, before: MultivariateTotals, after: MultivariateTotals
+    ) -> tuple[Statistic, ...]:
         """Compare by the methods that there is enough reference for."""
         statistics = []
-        before, after = self.reference, pane
         if self.kernel is not None:
             statistics.append(self.kernel.compare(before.totals["mmd"], after.totals["mmd"]))
         if self.components is not None:
             statistics.append(self.components.compare(before.totals["pca"], after.totals["pca"]))
-        if before.sample is not None and after.sample is not None and self.rows >= ROWS_MIN:
+        if before.sample is not None and after.sample is not None:
             statistics.append(compare_samples(self.inputs, before.sample, after.sample))
         return tuple(statistics)
 

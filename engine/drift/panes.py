@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from engine.codecs.predictions import Column
 from engine.config.scalars import WindowSize
+from engine.drift.summary import ROWS_MAX
 from engine.drift.together import Together
 
 Arrays = dict[str, NDArray[Any]]
@@ -81,8 +82,12 @@ class Pane:
         segment: NDArray[np.int32],
         keys: NDArray[np.uint64],
     ) -> None:
-        """Count rows by index, ascending; `segment` int32[n] and `keys` uint64[n] are of all."""
+        """Count rows by index, ascending; `segment` int32[n] and `keys` uint64[n] are of all.
+
+        Rows beyond `ROWS_MAX` are left out.
+        """
         self._total = None
+        index = index[: ROWS_MAX - self.rows]
         self.rows += len(index)
         own = segment[index]
         for number in np.unique(own).tolist():
@@ -90,7 +95,9 @@ class Pane:
         self.together.add(columns, index, keys)
 
     def merge(self, other: Self) -> None:
-        """Count what another pane has counted; that one stays as it is."""
+        """Count what another pane has counted, if there is room; that one stays as it is."""
+        if self.rows + other.rows > ROWS_MAX:
+            return
         self._total = None
         self.begin_ns = min(self.begin_ns, other.begin_ns)
         self.end_ns = max(self.end_ns, other.end_ns)
@@ -127,9 +134,10 @@ class Pane:
     ) -> Self:
         """Make the pane whose `state` was kept."""
         pane = cls(kit, plain["begin_ns"], plain["end_ns"], plain["rows"])
+        own = part(arrays, prefix)
         for number in plain["segments"]:
-            pane._counted(number).restore(part(arrays, f"{prefix}|s{number}"))
-        pane.together.restore(part(arrays, f"{prefix}|t"))
+            pane._counted(number).restore(part(own, f"s{number}"))
+        pane.together.restore(part(own, "t"))
         return pane
 
     def _counted(self, number: int) -> Counted:

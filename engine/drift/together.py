@@ -48,6 +48,12 @@ class Together:
             self._multivariate.add(self.totals, columns, index, keys)
         self.sample.add(columns, index, keys)
 
+    def hold_out(self) -> None:
+        """Count, of rows that parameters were learned from, only those that nothing was."""
+        if self._multivariate is not None:
+            self.totals = self._multivariate.pane()
+            self.totals.merge(self._multivariate.reference)
+
     def merge(self, other: Self) -> None:
         """Count what another one has counted."""
         if self.totals is not None and other.totals is not None:

@@ -170,6 +170,7 @@ class VersionMonitor:
         """Move on to a tick; `more` are findings of others about this version."""
         said = self._follow(self.windows.advance_to(tick_ns), closed)
         self._learn_importance()
+        self._sequences.advance_to(tick_ns)
         of_labels = list(more)
         budget = self._budgets.quality
         for errors in self._errors.values():

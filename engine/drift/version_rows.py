@@ -89,10 +89,19 @@ class LabelRows:
 
 
 class WaitingTables:
-    """Tables of one model whose rows are after the last tick."""
+    """Tables of one model whose rows are after the last tick.
 
-    def __init__(self, vocabulary: Vocabulary) -> None:
+    Parameters
+    ----------
+    vocabulary : Vocabulary
+    label_delay_ns : int or None
+        Labels that come with predictions wait hardly longer than this after them, whatever their
+        time is: they are too late then, and none may wait for ever.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, label_delay_ns: int | None = None) -> None:
         self._vocabulary = vocabulary
+        self._label_delay_ns = label_delay_ns
         # Each in order of time, with the number of rows that were taken.
         self._predictions: list[tuple[PredictionTable, int]] = []
         self._labels: list[tuple[LabelTable, int]] = []
@@ -108,7 +117,10 @@ class WaitingTables:
         self._predictions.append((_in_time(table), 0))
         if table.label_ts is not None:
             # What came with a prediction was not known before it.
-            table = replace(table, label_ts=np.maximum(table.label_ts, table.ts))
+            label_ts = np.maximum(table.label_ts, table.ts)
+            if self._label_delay_ns is not None:
+                label_ts = np.minimum(label_ts, table.ts + self._label_delay_ns + 1)
+            table = replace(table, label_ts=label_ts)
         labels = table.inline_labels()
         if labels is not None:
             self.add_labels(labels)

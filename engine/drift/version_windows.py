@@ -101,6 +101,7 @@ class VersionWindows:
         columns = self._comparison.learn(columns, keys)
         self._reference = Pane(self._comparison, 0, 0)
         self._reference.add(columns, np.arange(len(keys)), segment, keys)
+        self._reference.together.hold_out()
         self._collected = None
 
     def take_frozen(
@@ -313,7 +314,9 @@ class VersionWindows:
                         yield places[number][1], drift
         for drift in compare(reference.total(), window.total()):
             yield ALL, drift
-        for drift in self._comparison.compare_together(window.together):
+        moves = self._config.reference.kind == "trailing"
+        before = reference.together if moves else None
+        for drift in self._comparison.compare_together(window.together, before):
             yield ALL, drift
 
 

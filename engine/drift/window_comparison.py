@@ -124,11 +124,14 @@ class Comparison:
         self._exact.append((reference, prepared))
         return prepared
 
-    def compare_together(self, window: Together) -> tuple[FeatureDrift, ...]:
-        """Compare all features of a window with those of the reference that was learned."""
+    def compare_together(
+        self, window: Together, reference: Together | None = None
+    ) -> tuple[FeatureDrift, ...]:
+        """Compare all features of a window with those of a reference, by default the learned."""
         if self._multivariate is None or window.totals is None:
             return ()
-        return self._multivariate.compare(window.totals)
+        before = reference.totals if reference is not None else None
+        return self._multivariate.compare(window.totals, before)
 
     def arrays(self) -> Arrays:
         """Give what was learned."""

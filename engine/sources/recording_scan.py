@@ -161,13 +161,37 @@ def _objects(lines: pl.Series, columns: Sequence[str] | None) -> pl.DataFrame:
     """Parse good lines; without `columns` all there are, typed by what they hold."""
     raw = lines.str.join("\n")[0].encode()
     schema = None if columns is None else {c: pl.String for c in columns if c != "labels"}
-    frame = pl.read_ndjson(raw, schema=schema, infer_schema_length=None)
+    try:
+        frame = pl.read_ndjson(raw, schema=schema, infer_schema_length=None)
+    except pl.exceptions.PolarsError:
+        if columns is not None:
+            raise
+        frame = _mixed(lines)
     if frame.height != len(lines):
         raise ValueError("blank lines")
     if columns is None or "labels" not in columns:
         return frame
     # Polars' own text of a nested object is not always JSON (it leaves backslashes bare).
     return frame.with_columns(lines.str.json_path_match("$.labels").alias("labels"))
+
+
+def _mixed(lines: pl.Series) -> pl.DataFrame:
+    """Parse objects whose values have several types: what is no number becomes text.
+
+    Raises
+    ------
+    ValueError
+        A line is no object.
+    """
+    rows = [msgspec.json.decode(line, type=dict[str, Any]) for line in lines.to_list()]
+    columns: dict[str, list[Any]] = {}
+    for key in dict.fromkeys(key for row in rows for key in row):
+        values = [row.get(key) for row in rows]
+        kinds = {type(value) for value in values if value is not None}
+        if not kinds <= {int, float}:
+            values = [v if v is None or isinstance(v, str) else str(v) for v in values]
+        columns[key] = values
+    return pl.DataFrame(columns, strict=False)
 
 
 def _first_line(error: Exception) -> str:

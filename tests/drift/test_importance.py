@@ -171,3 +171,15 @@ def test_moments_are_those_of_all_rows():
     assert merged.weight == 900
     assert merged.mean == pytest.approx(values.mean(), rel=1e-12)
     assert merged.variance == pytest.approx(values.var(), rel=1e-12)
+
+
+def test_absurd_values_teach_nothing():
+    columns, answer, key = window(0)
+    expected = learned([(columns, answer, key)])
+    least = np.argsort(key)[:3]  # surely among the rows that are learned from
+    income, spoilt = columns["income"].values.copy(), answer.copy()
+    income[least[0]], income[least[1]], spoilt[least[2]] = 1.7e308, -np.inf, 1.7e308
+    columns["income"] = Column(Kind.NUMERIC, income)
+    found = learned([(columns, spoilt, key)])
+    for name in ("income", "age", "plan"):
+        assert found.of(name) == pytest.approx(expected.of(name), rel=0.2)

@@ -14,6 +14,7 @@ from engine.codecs.predictions import Column, Kind
 from engine.config.durations import DAY_NS, HOUR_NS, MINUTE_NS
 from engine.config.models import QualityConfig
 from engine.config.scalars import ReferencePlace, WindowSize
+from engine.drift import version_windows
 from engine.drift.model_monitor import ModelMonitor
 from engine.drift.model_reference import ModelReference
 
@@ -195,3 +196,20 @@ def test_silent_versions_make_room_for_new_ones(tmp_path):
         said.take(monitor.advance_to(int(table.ts[-1]) + HOUR_NS))
     told = {labels["version"] for _, labels, _ in said.values("prediction_rate")}
     assert told == set(versions)
+
+
+def test_all_features_together_are_compared_with_a_trailing_reference_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(version_windows, "GRID_ROWS", 600)
+    stream = Stream(13, 40, 200)
+    stream.age[stream.hour > 15] += 20
+    trailing = ReferencePlace("trailing", ns=6 * HOUR_NS)
+    methods = ("mmd", "pca", "domain_classifier")
+    config = hourly(reference=trailing, multivariate=methods, segments=())
+    said = said_of(config, tmp_path, stream.table())
+    for method in methods:
+        told = said.values("drift_pvalue", method=method)
+        hours = [(ts - START_NS) / HOUR_NS for ts, _, _ in told]
+        moved = [p for hour, (_, _, p) in zip(hours, told, strict=True) if 17 <= hour <= 19]
+        after = [p for hour, (_, _, p) in zip(hours, told, strict=True) if 26 <= hour <= 40]
+        assert max(moved) < 0.01
+        assert sorted(after)[len(after) // 2] > 0.05

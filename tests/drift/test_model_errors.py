@@ -36,19 +36,30 @@ def test_a_share_of_errors(rate, significant):
     assert errors.next_end_ns() is None
     errors.add(HOUR + 1, share(400, rate), "binary")
     assert errors.next_end_ns() == 2 * HOUR
-    assert not errors.advance_to(2 * HOUR - 1)
-    (finding,) = errors.advance_to(2 * HOUR)
+    assert not errors.advance_to(2 * HOUR - 1, Budget(1.0))
+    (finding,) = errors.advance_to(2 * HOUR, Budget(1.0))
     assert finding.significant == significant
     assert finding.score == pytest.approx(rate - 0.2)
     assert (finding.rows, finding.reference_rows) == (400, BASELINE_ROWS)
     assert finding.method == "error_rate"
 
 
+def test_a_share_of_errors_is_significant_by_chance_no_more_often_than_it_may_be():
+    rng, often = np.random.default_rng(2), 0
+    for _ in range(1500):
+        errors = begun((rng.random(BASELINE_ROWS) < 0.1).astype(float))
+        errors.add(HOUR + 1, (rng.random(100) < 0.1).astype(float), "binary")
+        (finding,) = errors.advance_to(2 * HOUR, Budget(1000.0))
+        assert finding.alpha == 0.05
+        often += finding.p_value <= finding.alpha
+    assert often <= 0.05 * 1500
+
+
 def test_errors_of_numbers():
     rng = np.random.default_rng(1)
     errors = begun(np.abs(rng.normal(0, 1, BASELINE_ROWS)), "regression")
     errors.add(HOUR + 1, np.abs(rng.normal(0, 2, 300)), "regression")
-    (finding,) = errors.advance_to(2 * HOUR)
+    (finding,) = errors.advance_to(2 * HOUR, Budget(1.0))
     assert finding.significant
     assert finding.method == "mean_error"
     assert finding.direction.startswith("up from 0.78")
@@ -58,7 +69,7 @@ def test_errors_of_numbers():
 def test_what_an_evaluator_gives_less_of():
     errors = begun(np.full(BASELINE_ROWS, -0.9), "regression", "judge")
     errors.add(HOUR + 1, np.full(60, -0.5), "regression")
-    (finding,) = errors.advance_to(2 * HOUR)
+    (finding,) = errors.advance_to(2 * HOUR, Budget(1.0))
     assert finding.significant
     assert finding.direction == "down from 0.9 to 0.5"
 
@@ -66,10 +77,10 @@ def test_what_an_evaluator_gives_less_of():
 def test_few_errors_wait_for_more():
     errors = begun(share(BASELINE_ROWS, 0.2))
     errors.add(HOUR + 1, share(30, 1.0), "binary")
-    assert not errors.advance_to(2 * HOUR)
+    assert not errors.advance_to(2 * HOUR, Budget(1.0))
     assert errors.next_end_ns() is None
     errors.add(5 * HOUR, share(30, 1.0), "binary")
-    (finding,) = errors.advance_to(5 * HOUR)
+    (finding,) = errors.advance_to(5 * HOUR, Budget(1.0))
     assert finding.rows == 60
     assert (finding.window_begin_ns, finding.window_end_ns) == (HOUR, 5 * HOUR)
 
@@ -79,4 +90,4 @@ def test_state_comes_back():
     errors.add(HOUR + 1, share(100, 0.6), "binary")
     again.restore(msgspec.msgpack.decode(msgspec.msgpack.encode(errors.state())))
     assert again.next_end_ns() == errors.next_end_ns()
-    assert again.advance_to(2 * HOUR) == errors.advance_to(2 * HOUR)
+    assert again.advance_to(2 * HOUR, Budget(1.0)) == errors.advance_to(2 * HOUR, Budget(1.0))

@@ -86,3 +86,15 @@ def test_state_comes_back():
     again.restore([list(place) for place in segments.state()])
     assert again.numbers_of(rows).tolist() == numbers
     assert again.places == segments.places
+
+
+def test_room_for_segments_of_other_tags_stays_after_another_restart():
+    tags = {"env": coded([0, 1], ENVS), "region": coded([0, 1], REGIONS)}
+    before = Segments(("env",), 2)
+    before.numbers_of(rows_with(tags, rows=2))
+    after, again = Segments(("region",), 2), Segments(("region",), 2)
+    after.restore(before.state(), ("env",), before.used())
+    after.numbers_of(rows_with({"region": coded([0], REGIONS)}, rows=1))
+    again.restore(after.state(), ("region",), after.used())
+    names = names_of(again, rows_with({"region": coded([1, 2], REGIONS)}, rows=2))
+    assert [name for _, name in names] == ["region=US", "(other)"]

@@ -123,3 +123,28 @@ def test_another_detector_begins_anew():
     again.restore({n.removeprefix("s|"): a for n, a in arrays.items()}, plain, None)
     assert again.events_per_week == made.events_per_week
     assert again.state({}, "s")["watched"] == []
+
+
+def test_another_budget_keeps_what_was_learned():
+    rows = []
+    for budget in (1e4, 1e-3):
+        made = begun(ON_AGE)
+        made.watch("age", times(0, 3000), normal(1, 3000))
+        made.spend(Budget(budget))
+        rows.append(made.watch("age", times(3000, 400), normal(2, 400, 0.7))[0].window_end_ns)
+    assert rows[0] < rows[1]  # the more false alarms, the sooner
+
+
+def test_the_rate_of_events_follows_the_weeks():
+    made, day = begun(ON_AGE), 86_400 * SECOND_NS
+    first = made.events_per_week
+    made.advance_to(0)
+    made.count(times(RATE_ROWS, 3000))
+    made.advance_to(6 * day)
+    assert made.events_per_week == first
+    made.advance_to(7 * day)
+    assert made.events_per_week == 3000
+    made.advance_to(8 * day)
+    made.count(times(0, 3001))  # more in a day than in the week before
+    made.advance_to(9 * day)
+    assert made.events_per_week == 6002

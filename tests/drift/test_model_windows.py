@@ -17,7 +17,7 @@ from naive_windows import naive_row_windows, naive_windows
 from engine.codecs.predictions import Column, Kind
 from engine.config.durations import DAY_NS, MINUTE_NS
 from engine.config.scalars import ReferencePlace, WindowSize
-from engine.drift import version_windows
+from engine.drift import panes, version_windows
 from engine.drift.model_segments import ALL, Segments
 from engine.drift.together import Together
 from engine.drift.version_rows import VersionRows
@@ -62,7 +62,7 @@ class Watching:
         self.compared.append((sorted(reference.places), sorted(window.places)))
         return ()
 
-    def compare_together(self, window):
+    def compare_together(self, window, reference):
         return ()
 
 
@@ -180,3 +180,15 @@ def test_the_first_window_of_rows_begins_after_the_reference():
         (1000, 1010, 10),
         (1020, 1030, 20),
     ]
+
+
+def test_more_rows_than_counts_can_hold_are_left_out(monkeypatch):
+    monkeypatch.setattr(panes, "ROWS_MAX", 30)
+    config = config_of(
+        reference=ReferencePlace("rows", rows=20),
+        window=WindowSize(20 * MINUTE_NS, 0),
+        slide=WindowSize(10 * MINUTE_NS, 0),
+    )
+    ts = np.sort(np.arange(120, dtype=np.int64) % 60) * MINUTE_NS
+    found = windows_of(config, ts, [], end_ns=DAY_NS)
+    assert found

@@ -142,6 +142,19 @@ def test_a_label_that_came_with_a_prediction_is_not_known_before_it():
     assert late.labels.ts.tolist() == [100]
 
 
+def test_no_label_that_came_with_a_prediction_waits_for_ever():
+    rows = [
+        PredictionRow(0, 10, MODEL, "1", f"p{ts}", {"age": 1}, prediction=1, label=1, label_ts=ts)
+        for ts in (30, 10**18)
+    ]
+    waiting = WaitingTables(Vocabulary(10), 50)
+    (table,) = tables().build((rows, [], [])).tables
+    waiting.add_predictions(table)
+    _, (late,) = waiting.take_through(61)
+    assert late.labels.ts.tolist() == [30, 61]  # the other one is too late by then
+    assert not len(waiting)
+
+
 def test_labels_have_the_codes_of_predictions():
     vocabulary = Vocabulary(10)
     waiting = WaitingTables(vocabulary)
