@@ -30,7 +30,7 @@ def record_command(
     config
         The configuration.
     out
-        Folder for the recording, Parquet files.
+        Folder for the recording: Parquet files of metrics, JSON Lines of predictions and calls.
     duration
         How long to record.
     until_end

@@ -34,6 +34,7 @@ GAUGES = {
     "distinct_values": "distinct_values",
     "mean": "feature_mean",
     "evidently_drifted": "evidently_drifted",
+    "evidently_score": "evidently_score",
     "exact_ratio": "exact_ratio",
 }
 """Series by the name of a drift's gauge."""

@@ -63,7 +63,7 @@ class QualityNews:
     known : dict of (version, segment) to QualitySummary
         Segment `ALL`: the version as a whole.
     windows : list of (version, segment, WindowQuality)
-        Version and segment are empty for all of a model that has several.
+        Of each segment, and of versions with segments as a whole, too (segment `ALL`).
     errors : dict of str to Errors
         By version.
     letters : list of DeadLetter
@@ -124,6 +124,7 @@ class ModelQuality:
             ),
             folder,
             estimator if self.has_estimates else None,
+            segments,
         )
 
     def add(self, rows: VersionRows, segment: NDArray[np.int32]) -> None:
@@ -216,13 +217,15 @@ class ModelQuality:
             yield (version, ALL), reduce(QualitySummary.merged, parts)
 
     def _windows(self, said: TickQuality) -> Iterator[tuple[str, str, WindowQuality]]:
-        several = len(self._segments.places) > 1
+        """Windows of segments, and of versions as a whole; the same is told once."""
+        places = self._segments.places
         for window in said.windows:
-            if window.segment == ALL_SEGMENTS:
-                if several:
-                    yield "", ALL, window
-            else:
-                yield *self._segments.places[window.segment], window
+            if window.segment >= 0:
+                yield *places[window.segment], window
+                continue
+            members = self._segments.members(window.segment)
+            if any(places[number][1] != ALL for number in members):
+                yield self._segments.version_of(window.segment), ALL, window
 
     def _errors(self, said: TickQuality) -> dict[str, Errors]:
         """Errors of pairs that hold since this tick, as far as they are numbers."""

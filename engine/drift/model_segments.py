@@ -39,6 +39,8 @@ class Segments:
         self._numbers: dict[Place, int] = {}
         self._places: list[Place] = []
         self._counts: dict[str, int] = {}
+        # The first number of each version.
+        self._first: dict[str, int] = {}
 
     @property
     def places(self) -> list[Place]:
@@ -70,6 +72,19 @@ class Segments:
         if place not in self._numbers and self._counts.get(version, 0) >= self._max:
             place = version, OTHER
         return self._numbers[place] if place in self._numbers else self._add(place)
+
+    def group_of(self, segment: int) -> int:
+        """Give the number under which all segments of a version are told together, below -1."""
+        return -2 - self._first[self._places[segment][0]]
+
+    def members(self, group: int) -> list[int]:
+        """Give the segments that are told together."""
+        version = self.version_of(group)
+        return [number for number, place in enumerate(self._places) if place[0] == version]
+
+    def version_of(self, group: int) -> str:
+        """Give the version that a group is."""
+        return self._places[-2 - group][0]
 
     def state(self) -> list[Place]:
         """Give all of it as plain values."""
@@ -105,6 +120,7 @@ class Segments:
     def _add(self, place: Place) -> int:
         number = self._numbers[place] = len(self._places)
         self._places.append(place)
+        self._first.setdefault(place[0], number)
         self._counts[place[0]] = self._counts.get(place[0], 0) + 1
         return number
 

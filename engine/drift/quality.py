@@ -9,11 +9,11 @@ no more, so that what is said at a tick depends on the logs' content only. It sa
   at the tick.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import numpy as np
@@ -119,6 +119,16 @@ class TickQuality:
     changes: Changes
 
 
+class Groups(Protocol):
+    """Segments that windows also tell of together; numbers of groups are below `ALL_SEGMENTS`."""
+
+    def group_of(self, segment: int) -> int:
+        """Give the number of a segment's group."""
+
+    def members(self, group: int) -> Collection[int]:
+        """Give the segments of a group."""
+
+
 class QualityMeta(msgspec.Struct, frozen=True):
     """What a checkpoint holds beside the arrays.
 
@@ -153,14 +163,21 @@ class QualityMonitor:
     estimator : Cbpe, optional
         Estimates a binary classifier's quality beside the realised one
         (`QualitySummary.estimated_metrics`).
+    groups : Groups, optional
+        Whose windows are told in place of those of `ALL_SEGMENTS`.
     """
 
     def __init__(
-        self, params: QualityMonitorParams, folder: Path, estimator: Cbpe | None = None
+        self,
+        params: QualityMonitorParams,
+        folder: Path,
+        estimator: Cbpe | None = None,
+        groups: Groups | None = None,
     ) -> None:
         if estimator is not None:
             params = replace(params, quality=replace(params.quality, has_estimates=True))
         self._params = params
+        self._groups = groups
         self._known = WindowSpec(params.known_size_ns, params.window.slide_ns)
         self._waiting = WaitingRows()
         self._taken = TakenRows()
@@ -305,9 +322,10 @@ class QualityMonitor:
         over_before = spec.pane(tick_ns)
         final_before = spec.pane(tick_ns - self._params.join.label_delay_ns)
         for pane, segment in self._panes.touched:
+            group = ALL_SEGMENTS if self._groups is None else self._groups.group_of(segment)
             for window in spec.windows_with([pane]):
                 if spec.begin_ns(window) >= self._counts_from_ns:
-                    revisions.changed |= {(window, segment), (window, ALL_SEGMENTS)}
+                    revisions.changed |= {(window, segment), (window, group)}
         self._panes.touched.clear()
         due = {place for place in revisions.changed if place[0] < over_before}
         if not self._corrects(tick_ns):
@@ -319,14 +337,22 @@ class QualityMonitor:
             is_final = window < final_before
             if not is_final:
                 revisions.said[window, segment] = number
-            quality = self._panes.summary(
-                spec.pane_range(window), None if segment == ALL_SEGMENTS else segment
-            )
+            quality = self._summary(spec.pane_range(window), segment)
             yield WindowQuality(
                 *(spec.begin_ns(window), spec.end_ns(window), segment, number),
                 *(tick_ns, is_final, quality),
             )
         self._forget(tick_ns, final_before)
+
+    def _summary(self, panes: range, segment: int) -> QualitySummary:
+        """Quality of a segment, of a group, or of all."""
+        if segment > ALL_SEGMENTS:
+            return self._panes.summary(panes, segment)
+        if self._groups is None or segment == ALL_SEGMENTS:
+            return self._panes.summary(panes)
+        members = self._groups.members(segment)
+        parts = (self._panes.summary(panes, member) for member in members)
+        return reduce(QualitySummary.merged, parts)
 
     def _corrects(self, tick_ns: int) -> bool:
         """Whether a tick says windows again that were said before."""

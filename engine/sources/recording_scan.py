@@ -7,7 +7,9 @@ later, so that one odd field far down costs a row and not the file.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import polars as pl
 
 from engine.errors import SourceError, UsageError

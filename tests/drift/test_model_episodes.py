@@ -213,3 +213,22 @@ def test_all_features_together_are_compared_with_a_trailing_reference_too(tmp_pa
         after = [p for hour, (_, _, p) in zip(hours, told, strict=True) if 26 <= hour <= 40]
         assert max(moved) < 0.01
         assert sorted(after)[len(after) // 2] > 0.05
+
+
+def test_quality_is_told_of_versions_as_a_whole_beside_their_segments(tmp_path):
+    tables = [Stream(20 + n, 12, 200).table(version=str(n)) for n in range(2)]
+    for table in tables:  # ids of their own
+        table.key[:] += np.uint64(1_000_000 * int(table.version))
+    said = said_of(hourly(), tmp_path, *tables)
+    records = [msgspec.json.decode(event) for _, _, event in said.records]
+    finals = [one for one in records if one["type"] == "quality" and one["final"]]
+    assert {one["version"] for one in finals} == {"0", "1"}
+    for version in ("0", "1"):
+        own = [one for one in finals if one["version"] == version]
+        wholes = {one["window"]["end"]: one for one in own if not one["segment"]}
+        assert wholes
+        for end, whole in wholes.items():
+            parts = [one for one in own if one["segment"] and one["window"]["end"] == end]
+            assert len(parts) > 1
+            assert whole["predictions"] == sum(one["predictions"] for one in parts)
+            assert whole["labelled"] == sum(one["labelled"] for one in parts)
