@@ -53,6 +53,9 @@ class EpisodeParams:
         What is asked for when an episode of drift or quality opens.
     close_after : int
         Evaluated windows in a row without a significant finding.
+    close_after_quality : int
+        The same of quality, which is a matter of days: labels that go on getting worse and better
+        by turns are one episode.
     unseen_after : int
         Windows in a row without data where it was significant, though there is other data.
     growth : float
@@ -66,6 +69,7 @@ class EpisodeParams:
     false_alarms_per_week: float = 1.0
     on_episode: Action | None = None
     close_after: int = 2
+    close_after_quality: int = 8
     unseen_after: int = 24
     growth: float = 1.25
     critical_rank: float = 5.0
@@ -263,7 +267,10 @@ class Episodes:
             unseen=0 if seen else episode.unseen + 1,
         )
         self._open[group] = episode
-        if episode.quiet >= self._params.close_after:
+        params = self._params
+        if episode.quiet >= (
+            params.close_after_quality if group == "quality" else params.close_after
+        ):
             why = f"with nothing significant in {episode.quiet} windows"
         elif episode.unseen >= self._params.unseen_after:
             why = f"with no data where it was in {episode.unseen} windows"

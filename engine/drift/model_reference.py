@@ -75,7 +75,7 @@ class ModelReference:
         UsageError
             It is missing, empty or of another form, or has not the features of `kinds`.
         """
-        frame = _frame(path)
+        frame = _of_model(_frame(path), path, model)
         features = [name for name in frame.columns if name.startswith(FEATURE)]
         if not features:
             plain = [
@@ -162,6 +162,17 @@ def _frame(path: Path) -> pl.DataFrame:
     if frame.is_empty():
         raise UsageError(f"reference {path} is empty")
     return frame
+
+
+def _of_model(frame: pl.DataFrame, path: Path, model: str) -> pl.DataFrame:
+    """The rows of a model, where the file says whose they are."""
+    if "model" not in frame.columns:
+        return frame
+    own = frame.filter(pl.col("model").cast(pl.String) == model)
+    if own.is_empty():
+        others = ", ".join(map(str, frame["model"].unique().sort().to_list()[:5]))
+        raise UsageError(f"reference {path} is of {others}, not of {model}")
+    return own
 
 
 def _check_features(path: Path, found: set[str], kinds: Mapping[str, Kind]) -> None:

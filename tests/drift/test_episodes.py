@@ -344,7 +344,10 @@ def test_an_episode_that_opens_asks_for_what_is_configured(action):
     params = EpisodeParams(on_episode=action)
     for kind in ("data", "quality"):
         records = run(
-            [[finding(hour, score, kind=kind)] for hour, score in enumerate([0.1, 0.2, 0.0, 0.0])],
+            [
+                [finding(hour, score, kind=kind)]
+                for hour, score in enumerate([0.1, 0.2] + [0.0] * params.close_after_quality)
+            ],
             Episodes("credit", "3", params),
         )
         trigger = records[1].event
@@ -356,6 +359,15 @@ def test_an_episode_that_opens_asks_for_what_is_configured(action):
         assert [type(record.event) for record in records[2:]] == [DriftEvent, DriftEvent]
     missing = [[finding(0, 0.1, kind="data_quality", method="missing")]]
     assert len(run(missing, Episodes("credit", "3", params))) == 1
+
+
+@pytest.mark.parametrize(("kind", "windows"), [("data", 2), ("quality", 8), ("concept", 8)])
+def test_quality_is_over_after_more_windows_than_drift(kind, windows):
+    scores = [0.1] + [0.0] * 9
+    records = run([[finding(hour, score, kind=kind)] for hour, score in enumerate(scores)])
+    (opened, closed) = (record.event for record in records)
+    assert (opened.status, closed.status) == ("open", "closed")
+    assert f"in {windows} windows" in closed.reason
 
 
 SCORES = st.sampled_from([0.0, 0.04, 0.06, 0.1, 0.3])
