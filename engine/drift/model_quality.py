@@ -217,15 +217,14 @@ class ModelQuality:
             yield (version, ALL), reduce(QualitySummary.merged, parts)
 
     def _windows(self, said: TickQuality) -> Iterator[tuple[str, str, WindowQuality]]:
-        """Windows of segments, and of versions as a whole; the same is told once."""
-        places = self._segments.places
+        """Windows of versions as a whole, and of their segments that are not the whole."""
         for window in said.windows:
-            if window.segment >= 0:
-                yield *places[window.segment], window
-                continue
-            members = self._segments.members(window.segment)
-            if any(places[number][1] != ALL for number in members):
+            if window.segment <= ALL_SEGMENTS:
                 yield self._segments.version_of(window.segment), ALL, window
+                continue
+            version, segment = self._segments.places[window.segment]
+            if segment != ALL:
+                yield version, segment, window
 
     def _errors(self, said: TickQuality) -> dict[str, Errors]:
         """Errors of pairs that hold since this tick, as far as they are numbers."""
