@@ -55,6 +55,8 @@ bench: $(DEV) ## run the benchmarks
 	done
 	$(BIN)/python -m benchmarks.accuracy.nab
 	$(BIN)/python -m benchmarks.accuracy.services
+	$(BIN)/python -m benchmarks.accuracy.false_alarms
+	$(BIN)/python -m benchmarks.accuracy.run_lengths
 
 kafka: python-is-suitable ## run a real Kafka on 127.0.0.1:9092 (PORT=...) until Ctrl-C
 	@$(KAFKA) run --port $(PORT)

@@ -10,16 +10,15 @@ from bytewax.dataflow import Dataflow, Stream
 from bytewax.operators import KeyedStream
 
 from engine.pipeline.evidence import EvidenceFolder
-from engine.pipeline.model_part import ModelPart
 from engine.pipeline.model_shard import ModelShard, split_documents
 from engine.pipeline.observe import Observer
 from engine.pipeline.plan import MODEL_SHARDS, FlowPlan
 from engine.pipeline.series_shard import SeriesShard
 from engine.pipeline.shard_names import balanced_names
+from engine.pipeline.shard_parts import ModelPart, ShardPart
 from engine.pipeline.steps import (
     Failure,
     LanePart,
-    ShardPart,
     SinkParts,
     SourceParts,
     StatefulPlan,

@@ -13,13 +13,10 @@ from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 from engine.clock import utc_after
 from engine.errors import StreamgaugeError
 from engine.events import trigger_of
-from engine.pipeline.series_shard import SeriesShard
-from engine.pipeline.shard_output import ShardOutput
 from engine.rules.lane import RuleLane
-from engine.rules.plan import LANES
 from engine.rules.queries import Closed
 from engine.series.blocks import CheckpointId, CheckpointStore
-from engine.series.pieces import Batch, Piece
+from engine.series.pieces import Batch
 from engine.sinks.lane import Lane
 from engine.sources.reader import CHECKPOINTS_KEPT, Polled, Reader
 
@@ -203,61 +200,6 @@ class Stateful(StatefulBatchLogic[V, W, Manifest]):
     def _sources(self) -> Sequence[str]:
         """Names of the parts whose state this one takes over."""
         return (self.plan.names[self._number],)
-
-
-class ShardPart(Stateful[Piece, ToLane | ToSink]):
-    """A series shard."""
-
-    shard: SeriesShard
-
-    def __init__(
-        self,
-        plan: StatefulPlan,
-        manifest: Manifest | None,
-        make: Callable[[int], SeriesShard],
-        observe: Callable[[SeriesShard, ShardOutput], None],
-    ) -> None:
-        self._make = make
-        self._observe = observe
-        super().__init__(plan, manifest)
-
-    def on_batch(self, values: list[Piece]) -> tuple[list[ToLane | ToSink], bool]:
-        """Handle pieces of batches."""
-        self._begin(values[0].shard)
-        emitted = self._emitted(self.shard.handle(values))
-        for piece in values:
-            emitted += self._told(piece.progress.checkpoint)
-        return emitted, StatefulBatchLogic.RETAIN
-
-    def on_eof(self) -> tuple[list[ToLane | ToSink], bool]:
-        """Handle what is left, and take the final checkpoint."""
-        emitted = self._emitted(self.shard.finish())
-        self._due = self.plan.final
-        return emitted + self._pass_on(self.plan.final), StatefulBatchLogic.RETAIN
-
-    def _open(self, number: int) -> None:
-        self.shard = self._make(number)
-
-    def _restore(self, own: Block, *others: Block) -> None:
-        del others
-        self.shard.restore(*own)
-
-    def _state(self) -> tuple[Any, Any]:
-        return self.shard.state()
-
-    def _pass_on(self, checkpoint: CheckpointId | None) -> list[ToLane | ToSink]:
-        return [ToLane(lane, checkpoint=checkpoint) for lane in range(LANES)]
-
-    def _emitted(self, output: ShardOutput) -> list[ToLane | ToSink]:
-        self._observe(self.shard, output)
-        emitted: list[ToLane | ToSink] = [
-            ToLane(lane, closed) for lane, closed in output.closed.items()
-        ]
-        if output.scores:
-            emitted.append(ToSink("scores", output.scores))
-        if output.dead_letters:
-            emitted.append(ToSink("dead_letters", output.dead_letters))
-        return emitted
 
 
 class LanePart(Stateful[ToLane, ToSink]):
